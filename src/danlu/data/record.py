@@ -4,6 +4,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from math import isnan
@@ -65,8 +66,17 @@ def _said(message: dict[str, Any]) -> str:
     calls = message.get("tool_calls")
     if not calls or not isinstance(calls, list):
         return str(message.get("content"))
-    told = [call.get("function", call) if isinstance(call, dict) else call for call in calls]
-    return f"{message.get('content') or ''}{json.dumps(told, ensure_ascii=False, default=str)}"
+    told = [_function(call) for call in calls]
+    return f"{message.get('content') or ''}{json.dumps(told, ensure_ascii=False, sort_keys=True, default=str)}"
+
+
+def _function(call: Any) -> Any:
+    """What a call says, whether its arguments come as values or as JSON within JSON."""
+    function = call.get("function", call) if isinstance(call, dict) else call
+    if isinstance(function, dict) and isinstance(function.get("arguments"), str):
+        with suppress(ValueError):
+            return {**function, "arguments": json.loads(function["arguments"])}
+    return function
 
 
 def plain_record(record: Record) -> Record:

@@ -89,12 +89,13 @@ class Conversing(NextTokens):
         found = super().composed(written, encoded, record)
         if self.calls is None:
             return found
-        said, calls = self.calls.read(found["text"], offered_in(tools_in(record, 0)))
-        return {**found, "text": said, "tool_calls": calls}
+        told = self.told_apart(found["text"], record)
+        return {**found, "text": told["content"], "tool_calls": told.get("tool_calls", [])}
 
-    def told_apart(self, text: str) -> Message:
-        """An answer as a message, with the calls that its text holds."""
-        said, calls = (text, []) if self.calls is None else self.calls.read(text)
+    def told_apart(self, text: str, record: Record) -> Message:
+        """An answer to a record as a message, with the calls that its text holds."""
+        offered = offered_in(tools_in(record, 0))
+        said, calls = (text, []) if self.calls is None else self.calls.read(text, offered)
         return {"role": "assistant", "content": said} | ({"tool_calls": calls} if calls else {})
 
     def messages(self, record: Record, number: int) -> list[Message]:

@@ -40,7 +40,11 @@ def plain(number: int) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": asked_of(number)}, {"role": "assistant", "content": "晴"}]}
 
 
-@pytest.mark.parametrize("form", [sharegpt, openai, legacy])
+def without_calls(number: int) -> dict[str, Any]:
+    return legacy(number) | {"messages": [legacy(number)["messages"][0], {"role": "assistant", "content": "晴"}]}
+
+
+@pytest.mark.parametrize("form", [sharegpt, openai, legacy, without_calls])
 def test_calls_are_kept_written_and_measured(form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [json.dumps(form(number), ensure_ascii=False) for number in range(60)]
     (tmp_path / "data.jsonl").write_text("\n".join(rows), "utf-8")
@@ -58,7 +62,7 @@ def test_calls_are_kept_written_and_measured(form: Any, tmp_path: Path, monkeypa
     }
     run = danlu.run("data.yaml", say=told.append, **few)
     scores = json.loads((Path(run["test"]) / "scores.json").read_text("utf-8"))
-    assert scores["metrics"]["tool_calls"]["value"] == 0
+    assert scores["metrics"]["tool_calls"]["value"] == (form is without_calls)
     assert not any("lose" in line for line in told)  # the tools fit into a row
 
 

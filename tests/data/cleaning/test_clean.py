@@ -66,6 +66,15 @@ def test_texts_among_the_arguments_of_calls_are_rewritten_as_what_is_said() -> N
         assert said == asked(clean)["messages"][1]
 
 
+@pytest.mark.parametrize("arguments", ['{"a": 1}', '{"b":"x"}', "", None, "42", {"a": "b"}, '{"a": NaN}'])
+def test_calls_that_a_cleaner_does_not_change_stay_to_the_letter(arguments: Any) -> None:
+    call = {"function": {"name": "f", "arguments": arguments}}
+    given = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": [call]}]}
+    cleaned = clean_records([given], USUAL)
+    assert json.dumps(cleaned.records) == json.dumps([given])
+    assert not any(cleaned.changed.values())
+
+
 def test_conversations_pairs_translations_and_tokens_are_rewritten_where_they_hold_text() -> None:
     records: list[Record] = [
         {"messages": [{"role": "user", "content": "你好\u200b"}, {"role": "assistant", "content": "好"}]},

@@ -162,3 +162,10 @@ def test_what_is_preferred_is_learnt_with_the_tools_that_are_asked_with(bpe: Tok
     assert learnt.startswith(str(bpe.decode(prompt.row.input_ids)))
     assert learnt.startswith("TOOLS:")
     assert task.kept(record) == record
+
+
+def test_equal_calls_are_compared_as_equal_in_whatever_form_they_come() -> None:
+    told = [called(arguments)[:2] for arguments in ({"a": 1, "b": "x"}, '{"b":"x",  "a": 1}', {"b": "x", "a": 1})]
+    assert len({text_of({"messages": messages}, "messages") for messages in told}) == 1
+    other = text_of({"messages": called({"a": 2, "b": "x"})[:2]}, "messages")
+    assert other != text_of({"messages": told[0]}, "messages")

@@ -15,11 +15,12 @@ from danlu.task.tasks.chat import Chat
 from danlu.text.dialogue.calls import CallForm, form_of_calls
 from danlu.text.dialogue.messages import checked
 from danlu.text.dialogue.rendered import conversation, question
+from danlu.text.dialogue.schemas import rebased
 from danlu.text.dialogue.template import Template
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-from .made_templates import ASK, TEMPLATES, TOOLS, TURN, jinja
+from .made_templates import ASK, CALL, TEMPLATES, TOOLS, TURN, jinja
 
 THINKING = (
     "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}"
@@ -180,18 +181,70 @@ def test_whatever_is_written_where_a_call_is_forced_is_one(
         assert (named, list(arguments)) in [("f", ["on"]), ("g", ["mode"]), ("h", [])]
 
 
-def test_what_parameters_define_apart_is_followed_in_each_tool(bpe: Tokenizer, forms: dict[str, CallForm]) -> None:
-    tools = []
-    for name, apart, value in (("f", "$defs", "快"), ("g", "definitions", "slow")):
-        own = tool(name, mode={"$ref": f"#/{apart}/Mode"})
-        own["function"]["parameters"][apart] = {"Mode": {"$ref": f"#/{apart}/Real"}, "Real": {"const": value}}
-        tools.append(own)
-    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": forms["chatml"].grammar(tools)})
-    found = set()
-    for seed in range(8):
-        dice, ids = random.Random(seed), list[int]()
-        while bpe.eos_token_id not in (allowed := (~constraint.forbidden(ids)).nonzero().flatten().tolist()):
-            ids.append(dice.choice(allowed))
-        ((call,),) = [forms["chatml"].read(str(bpe.decode(ids)))[1]]
-        found.add((call["function"]["name"], call["function"]["arguments"]["mode"]))
-    assert found == {("f", "快"), ("g", "slow")}
+def forced(tools: list[dict[str, Any]], form: CallForm, bpe: Tokenizer, seed: int) -> dict[str, Any]:
+    """What is called where tokens are drawn from those that a grammar allows."""
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": form.grammar(tools)})
+    dice, ids = random.Random(seed), list[int]()
+    while bpe.eos_token_id not in (allowed := (~constraint.forbidden(ids)).nonzero().flatten().tolist()):
+        ids.append(dice.choice(allowed))
+    _, (call,) = form.read(str(bpe.decode(ids)))
+    return dict(call["function"])
+
+
+QUICK = {"const": "快"}
+WORDS = {**QUICK, "description": "d", "default": {"$ref": "#"}, "uniqueItems": True, "format": "path"}
+REFERENCES: list[dict[str, Any]] = [
+    {"properties": {"m": {"$ref": "#/$defs/M"}}, "$defs": {"M": {"$ref": "#/$defs/R"}, "R": QUICK}},
+    {"properties": {"m": {"$ref": "#/definitions/A~1B"}}, "definitions": {"A/B": QUICK}},
+    {"properties": {"m": QUICK, "o": {"$ref": "#/properties/m"}}},
+    {"properties": {"m": {"$ref": "#/$defs/M/properties/k"}}, "$defs": {"M": {"properties": {"k": QUICK}}}},
+    {"$id": "https://a.org/b", "title": "T", "properties": {"m": {"$ref": "#/$defs/M"}}, "$defs": {"M": QUICK}},
+    {"properties": {"m": WORDS}},
+]
+
+
+@pytest.mark.parametrize("schema", REFERENCES, ids=range(len(REFERENCES)))
+def test_schemas_of_others_are_followed_beside_those_of_other_tools(
+    schema: dict[str, Any], forms: dict[str, CallForm], bpe: Tokenizer
+) -> None:
+    own = {"type": "object", **schema, "required": [*schema["properties"]], "additionalProperties": False}
+    tools = [{"type": "function", "function": {"name": name, "parameters": own}} for name in ("f", "g")]
+    found = [forced(tools, forms["chatml"], bpe, seed) for seed in range(8)]
+    assert {each["name"] for each in found} == {"f", "g"}
+    assert all(set(each["arguments"].values()) == {"快"} for each in found)
+
+
+def test_a_reference_to_all_parameters_means_those_of_the_tool(forms: dict[str, CallForm]) -> None:
+    grammar = forms["chatml"].grammar([{"name": "f", "parameters": {"properties": {"b": {"$ref": "#"}}}}])
+    assert '{"$ref": "#/$defs/0"}' in grammar
+    assert "properties" in rebased({"properties": {"title": {"type": "string"}}}, "#")
+    assert rebased({"properties": {"title": {"title": "x"}}, "title": "y"}, "#") == {"properties": {"title": {}}}
+    for wrong in ({"type": "array"}, [1], "x"):
+        with pytest.raises(Refusal, match="the parameters of the tool 'f' are no object"):
+            forms["chatml"].grammar([{"name": "f", "parameters": wrong}])
+
+
+def test_words_with_spaces_between_them_open_a_call_however_they_are_spaced(bpe: Tokenizer) -> None:
+    own = CALL + "{{ 'Action: ```json\n[' }}{{ call.function | tojson }}{{ ']```' }}{% endfor %}"
+    form = form_of_calls(TOOLS + TURN + own + ASK, bpe)
+    assert form is not None
+    called = '[{"name": "f", "arguments": {}}]```'
+    for text in (f"Action: ```json\n{called}", f"Action:```json  {called}"):
+        assert len(form.read(text)[1]) == 1
+        for end in range(1, len(text)):
+            assert form.begin(f"So. {text[:end]}") <= 4
+    assert all(forced(FUNCTIONS, form, bpe, seed)["name"] in "fgh" for seed in range(10))
+
+
+def test_a_call_behind_nothing_but_a_thought_is_learnt_and_gone_on_with(bpe: Tokenizer) -> None:
+    said = "{{ m.content }}"
+    apart = said + "{% if m.tool_calls and m.content.split('</think>')[-1] %}{{ '\\n' }}{% endif %}"
+    empty = "{% if m.role == 'assistant' and loop.last %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}"
+    own = THINKING.replace(empty.replace("\\n", "\n"), "").replace(said, apart)
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    thought = "<think>\nreal\n</think>"
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": thought, "tool_calls": [call]}]
+    spans = conversation(checked(messages, 0), own, bpe, 0)
+    assert "".join(span.text for span in spans if span.learnt) == f"{thought}{CALL_OF_F}<|im_end|>"
+    asked = question(checked([*messages, {"role": "tool", "content": "b"}], 0), own, bpe, 0)
+    assert f"{thought}{CALL_OF_F}" in "".join(span.text for span in asked)

@@ -25,9 +25,11 @@ def _calls(turn: Mapping[str, Any]) -> bool:
 
 
 def kept_calls(records: Iterable[Record]) -> bool:
-    """Whether records that were read hold calls in the form of OpenAI."""
-    messages = [record["messages"] for record in records if isinstance(record.get("messages"), list)]
-    return any(isinstance(each, dict) and each.get("tool_calls") for talk in messages for each in talk)
+    """Whether records that were read hold calls in the form of OpenAI, or tell of tools, which not all templates do."""
+    found = list(records)
+    messages = [record["messages"] for record in found if isinstance(record.get("messages"), list)]
+    called = any(isinstance(each, dict) and each.get("tool_calls") for talk in messages for each in talk)
+    return called or any(record.get("tools") for record in found)
 
 
 def told_characters(record: Record) -> int:

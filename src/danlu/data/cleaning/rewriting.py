@@ -263,4 +263,7 @@ def _called_anew(call: dict[str, Any], new: Iterator[str]) -> dict[str, Any]:
     function = call["function"]
     if "arguments" not in function:
         return call
-    return {**call, "function": {**function, "arguments": _filled(values_of(function["arguments"]), new)}}
+    values = values_of(function["arguments"])
+    old = _texts(values)
+    texts = [next(new) for _ in old]
+    return call if texts == old else {**call, "function": {**function, "arguments": _filled(values, iter(texts))}}

@@ -134,8 +134,9 @@ def _question(value: Mapping[str, Any]) -> str | None:
 
 def _answer(value: Mapping[str, Any]) -> str | None:
     said = value.get("prediction")
-    inner = with_calls(str(said["text"]), said.get("tool_calls")) if isinstance(said, dict) and "text" in said else said
-    inner = None if isinstance(inner, dict) else inner
+    inner = said.get("text") if isinstance(said, dict) else said
+    if isinstance(said, dict) and isinstance(inner, str):
+        inner = with_calls(inner, said.get("tool_calls"))
     return _first({"prediction": inner, "answer": value.get("answer")}, ("prediction", "answer"))
 
 

@@ -87,7 +87,10 @@ def policy_of(body: Writing, model: Model, grammar: str | None = None) -> Policy
         Problem: settings contradict each other, or have no effect.
     """
     own = model.predictor.policy
-    changes = _changes(body, own) | ({"grammar": grammar, "min_new_tokens": 0} if grammar else {})
+    changes = _changes(body, own)
+    if grammar:  # a call that is forced is of no other format
+        changes = {name: value for name, value in changes.items() if name != "json_schema"} | {"grammar": grammar}
+        changes["min_new_tokens"] = 0
     if changes.keys() & set(FORMS):  # the bundle's own form makes room for it, and so does what would forbid it
         changes = dict.fromkeys((*FORMS, "no_repeat_ngram")) | changes
     kind = _kind_of(body, own)

@@ -126,7 +126,7 @@ def _with(task: Task, record: Record, text: str) -> Record:
     if isinstance(task, TextToText):
         return {**record, task.target: text}
     messages = record["messages"] if "messages" in record else [{"role": "user", "content": record["text"]}]
-    answer = task.told_apart(text) if isinstance(task, Chat) else {"role": "assistant", "content": text}
+    answer = task.told_apart(text, record) if isinstance(task, Chat) else {"role": "assistant", "content": text}
     rest = {name: value for name, value in record.items() if name not in ("text", "messages")}
     return {**rest, "messages": [*_unanswered(messages), answer]}
 

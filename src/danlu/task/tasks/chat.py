@@ -74,18 +74,18 @@ class Chat(Conversing, PackedTokens):
         """The last answer, without its thoughts, and what it calls, a line of JSON a call."""
         messages = self.messages(record, number)
         answered(messages, number)
-        return (self._alone(messages[-1]),)
+        return (self._alone(messages[-1], record),)
 
     def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterable[Prediction]:
         """See `Task.examined`: answers as `gold` has them, without thoughts, which a template may write before each."""
-        for each in predictions:
+        for each, record in zip(predictions, records, strict=False):
             rest = {name: value for name, value in each.items() if name != "tool_calls"}
             told = {"content": each["text"], "tool_calls": each.get("tool_calls")} if "text" in each else None
-            yield rest | ({"text": self._alone(told)} if told else {})
+            yield rest | ({"text": self._alone(told, record)} if told else {})
 
-    def _alone(self, answer: Message) -> str:
+    def _alone(self, answer: Message, record: Record) -> str:
         """An answer without its thoughts, and a line of JSON a call, which its text may hold instead."""
-        told = answer if answer.get("tool_calls") else self.told_apart(answer["content"])
+        told = answer if answer.get("tool_calls") else self.told_apart(answer["content"], record)
         return with_calls(answer_alone(told["content"]), told.get("tool_calls"))
 
     def kept(self, record: Record) -> Record:

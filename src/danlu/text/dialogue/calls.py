@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.refusal import Refusal
+from danlu.text.dialogue.schemas import rebased
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
@@ -85,16 +87,21 @@ class CallForm(BaseModel):
             return thought
         for start in self._starts(text):
             rest = text[start:].lstrip()
-            if rest.startswith(self.before):
-                rest = rest[len(self.before) :].lstrip()
-                if not rest or rest[0] == "{":
+            if (opened := _behind(rest, 0, self.before)) >= 0:
+                if rest[opened : opened + 1] in ("", "{"):
                     return start
-            elif self.before.startswith(rest):
+            elif self._squeezed.startswith("".join(rest.split())):
                 return start
         if _behind_thoughts(text) is None:
             return len(text)
-        halves = range(min(len(self.before) - 1, len(text)), 0, -1) if self._marks else ()
-        return len(text) - next((size for size in halves if self.before.startswith(text[-size:])), 0)
+        first = max(0, len(text) - 2 * len(self.before)) if self._marks else len(text)
+        halves = (place for place in range(first, len(text)) if not text[place].isspace())
+        return next((at for at in halves if self._squeezed.startswith("".join(text[at:].split()))), len(text))
+
+    @property
+    def _squeezed(self) -> str:
+        """What stands before calls without any white space."""
+        return "".join(self.before.split())
 
     def grammar(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """What may be written where one of some tools must be called, once, as a grammar in Lark's form.
@@ -102,31 +109,28 @@ class CallForm(BaseModel):
         White space, which templates write around calls, may be left out.
 
         Raises:
-            Refusal: arguments are written as JSON within JSON, of which a grammar cannot say what it holds.
+            Refusal: arguments are written as JSON within JSON, of which a grammar cannot say what it holds; or those
+                of a tool are no object.
         """
         if self.within:
             raise Refusal("the template writes arguments as JSON within JSON, so a call cannot be forced; leave it out")
-        shared: dict[str, Any] = {}
-        schemas = [self._schema(tool.get("function", tool), shared) for tool in tools]
-        spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-        schema = json.dumps({"x-guidance": spaces, "anyOf": schemas, "$defs": shared})
+        schemas, shared = [], dict[str, Any]()
+        for number, tool in enumerate(tools):
+            function = tool.get("function", tool)
+            parameters = function.get("parameters") or {}
+            if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
+                raise Refusal(f"the parameters of the tool '{function['name']:.40}' are no object; mend its schema")
+            shared[str(number)] = rebased({"type": "object", **parameters}, f"#/$defs/{number}")
+            schemas.append(self._schema(function["name"], {"$ref": f"#/$defs/{number}"}))
+        own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+        schema = json.dumps({"x-guidance": own, "anyOf": schemas, "$defs": shared})
         start = f"{_literal(self.before)} call {_literal(self.after)}"
         return f"start: {start}\ncall: %json {schema}\nSPACE: /[ \\n]{{0,2}}/\n"
 
-    def _schema(self, function: Mapping[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-        """The object that calls a function; what its parameters define apart goes to `shared`, under other names."""
-        parameters = function.get("parameters")
-        arguments = {"type": "object", **(parameters if isinstance(parameters, dict) else {})}
-        for apart in ("$defs", "definitions"):
-            defined = arguments.pop(apart, None)
-            if isinstance(defined, dict):
-                mark = f"{len(shared)}."
-                shared |= {f"{mark}{name}": each for name, each in defined.items()}
-                renamed = {f"#/{apart}/{name}": f"#/$defs/{mark}{name}" for name in defined}
-                shared |= {name: _pointed(each, renamed) for name, each in shared.items() if name.startswith(mark)}
-                arguments = _pointed(arguments, renamed)
+    def _schema(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The object that calls a function."""
         found: dict[str, Any] = {}
-        for path, inner in ((self.name, {"const": function.get("name")}), (self.arguments, arguments)):
+        for path, inner in ((self.name, {"const": name}), (self.arguments, arguments)):
             here = found
             for key in path[:-1]:
                 here = here.setdefault(key, {})
@@ -147,12 +151,9 @@ class CallForm(BaseModel):
         if not self._marks:
             yield from ([] if opened else [0]) + ([thought] if thought else [])
             return
-        start = text.find(self.before, thought if opened else 0)
-        for _ in range(MOST_STARTS):
-            if start < 0:
-                return
-            yield start
-            start = text.find(self.before, start + 1)
+        words = re.compile(r"\s*".join(map(re.escape, self.before.split())))
+        for found in islice(words.finditer(text, thought if opened else 0), MOST_STARTS):
+            yield found.start()
 
     def _calls(self, text: str, start: int) -> list[ToolCall]:
         """The calls from a place to the end of the text; none where something else stands there."""
@@ -201,15 +202,6 @@ class CallForm(BaseModel):
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return None
         return {"type": "function", "function": {"name": name, "arguments": arguments}}, end
-
-
-def _pointed(schema: Any, renamed: Mapping[str, str]) -> Any:
-    """A schema whose references are those of other names."""
-    if isinstance(schema, dict):
-        told = {key: _pointed(value, renamed) for key, value in schema.items()}
-        pointer = schema.get("$ref")
-        return told | ({"$ref": renamed[pointer]} if isinstance(pointer, str) and pointer in renamed else {})
-    return [_pointed(each, renamed) for each in schema] if isinstance(schema, list) else schema
 
 
 def _object_of(keys: dict[str, Any], ends: Collection[tuple[str, ...]], path: tuple[str, ...] = ()) -> dict[str, Any]:

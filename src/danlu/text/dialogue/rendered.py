@@ -185,19 +185,16 @@ def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: Wri
         Refusal: it drops a message, or writes it elsewhere.
     """
     number = writer.number
-    silent = {place for place, message in enumerate(messages) if "tool_calls" in message and not message["content"]}
+    said = [thoughts_and_rest(each)[1] if thinks[place] else each["content"] for place, each in enumerate(messages)]
+    silent = {place for place, each in enumerate(messages) if "tool_calls" in each and not said[place].strip()}
 
     def named(place: int) -> str:
-        thought = f"<think>\n\ufdd0{len(messages) + place}\ufdd1\n</think>\n\n" if thinks[place] else ""
-        return f"{thought}\ufdd0{place}\ufdd1"
+        thought = f"<think>\n\ufdd0{len(messages) + place}\ufdd1\n</think>" if thinks[place] else ""
+        if place in silent:
+            return thought or messages[place]["content"]
+        return f"{thought}\n\n\ufdd0{place}\ufdd1" if thought else f"\ufdd0{place}\ufdd1"
 
-    marked = writer.written(
-        [
-            message if place in silent else {**message, "content": named(place)}
-            for place, message in enumerate(messages)
-        ],
-        asks=asks,
-    )
+    marked = writer.written([{**each, "content": named(place)} for place, each in enumerate(messages)], asks=asks)
     found = [int(place) for place in _MARK.findall(marked) if int(place) < len(messages)]
     missing = set(range(len(messages))) - set(found) - silent
     if missing:
