@@ -236,13 +236,13 @@ def test_words_with_spaces_between_them_open_a_call_however_they_are_spaced(bpe:
     assert all(forced(FUNCTIONS, form, bpe, seed)["name"] in "fgh" for seed in range(10))
 
 
-def test_a_call_behind_nothing_but_a_thought_is_learnt_and_gone_on_with(bpe: Tokenizer) -> None:
+@pytest.mark.parametrize("thought", ["<think>\nreal\n</think>", "real\n</think>"])
+def test_a_call_behind_nothing_but_a_thought_is_learnt_and_gone_on_with(thought: str, bpe: Tokenizer) -> None:
     said = "{{ m.content }}"
     apart = said + "{% if m.tool_calls and m.content.split('</think>')[-1] %}{{ '\\n' }}{% endif %}"
     empty = "{% if m.role == 'assistant' and loop.last %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}"
     own = THINKING.replace(empty.replace("\\n", "\n"), "").replace(said, apart)
     call = {"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
-    thought = "<think>\nreal\n</think>"
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": thought, "tool_calls": [call]}]
     spans = conversation(checked(messages, 0), own, bpe, 0)
     assert "".join(span.text for span in spans if span.learnt) == f"{thought}{CALL_OF_F}<|im_end|>"

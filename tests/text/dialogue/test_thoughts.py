@@ -43,6 +43,8 @@ DROPS = (
 )
 THOUGHT = "<think>\nLet me see.\n</think>\n\nIt is red."
 EMPTY = "<think>\n\n</think>\n\nIt is red."
+BEGUN = "Let me see.\n</think>\n\nIt is red."
+"""As a model answers whose thought was begun in what it was asked."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def own(tokenizer: Tokenizer, messages: list[dict[str, Any]], template: str, *, 
     return found
 
 
-@pytest.mark.parametrize("answer", [THOUGHT, EMPTY, "It is red.", "\nIt is red."])
+@pytest.mark.parametrize("answer", [THOUGHT, EMPTY, BEGUN, "It is red.", "\nIt is red."])
 @pytest.mark.parametrize("template", [QWEN, DROPS])
 def test_a_conversation_goes_on_behind_an_answer_with_thoughts(
     template: str, answer: str, tokenizer: Tokenizer
@@ -79,7 +81,8 @@ def test_a_conversation_goes_on_behind_an_answer_with_thoughts(
 
 
 @pytest.mark.parametrize(
-    ("answer", "learnt"), [(THOUGHT, THOUGHT), (EMPTY, EMPTY), ("It is red.", EMPTY), ("<think>a</think>b", None)]
+    ("answer", "learnt"),
+    [(THOUGHT, THOUGHT), (EMPTY, EMPTY), (BEGUN, THOUGHT), ("It is red.", EMPTY), ("<think>a</think>b", None)],
 )
 def test_thoughts_are_learnt_as_the_template_writes_them(answer: str, learnt: str | None, tokenizer: Tokenizer) -> None:
     messages = said("Colour?", "Red", "Sure?", answer)
@@ -141,6 +144,6 @@ def test_all_ends_that_a_pretrained_model_names_end_what_it_writes(tokenizer: To
 
 
 def test_an_answer_alone_is_that_without_its_thoughts() -> None:
-    assert answer_alone(THOUGHT) == answer_alone(EMPTY) == answer_alone("It is red.") == "It is red."
+    assert {answer_alone(text) for text in (THOUGHT, EMPTY, BEGUN, "It is red.")} == {"It is red."}
     assert answer_alone("a <think>b</think>") == "a <think>b</think>"
     assert answer_alone("<think>never ends") == "<think>never ends"

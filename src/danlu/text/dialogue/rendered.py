@@ -189,7 +189,8 @@ def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: Wri
     silent = {place for place, each in enumerate(messages) if "tool_calls" in each and not said[place].strip()}
 
     def named(place: int) -> str:
-        thought = f"<think>\n\ufdd0{len(messages) + place}\ufdd1\n</think>" if thinks[place] else ""
+        opened = "<think>\n" if "<think>" in messages[place]["content"] else ""  # else in what was asked
+        thought = f"{opened}\ufdd0{len(messages) + place}\ufdd1\n</think>" if thinks[place] else ""
         if place in silent:
             return thought or messages[place]["content"]
         return f"{thought}\n\n\ufdd0{place}\ufdd1" if thought else f"\ufdd0{place}\ufdd1"

@@ -1,16 +1,17 @@
 """What an answer thinks before it is given, as models write it that reason (DeepSeek-R1, 2025; Qwen3, 2025)."""
 
-import re
-
 from danlu.text.dialogue.messages import Message
 
-_THOUGHT = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
+_OPENED, _CLOSED = "<think>", "</think>"
 
 
 def thoughts_and_rest(message: Message) -> tuple[str, str]:
-    """What an answer says between `<think>` and `</think>` before anything else, and what it says then."""
-    found = _THOUGHT.match(message["content"]) if message["role"] == "assistant" else None
-    return ("", message["content"]) if found is None else (found[1] or "\n", message["content"][found.end() :])
+    """What an answer says before `</think>`, and what it says then; `<think>` may have stood in what was asked."""
+    thought, closed, rest = message["content"].partition(_CLOSED)
+    begun = thought.lstrip().startswith(_OPENED)
+    if message["role"] != "assistant" or not closed or (_OPENED in thought and not begun):
+        return "", message["content"]
+    return (thought.lstrip().removeprefix(_OPENED) if begun else thought) or "\n", rest
 
 
 def forms_of(message: Message, text: str) -> list[str]:
