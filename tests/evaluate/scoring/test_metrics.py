@@ -33,6 +33,14 @@ GOLD_SETS = [{"good", "bad"}, {"bad"}, set()]
 PREDICTED_SETS = [{"good"}, {"bad"}, {"mixed"}]
 
 # the same text, and one of three words where four were right
+F, G = '{"name": "f", "arguments": {"a": 1, "b": true}}', '{"name": "g", "arguments": {}}'
+CALLED = [
+    (f'I look.\n{G}\n{{"arguments": {{"b": true, "a": 1}}, "name": "f"}}',),
+    (F.replace("true", "1"),),
+    ("hello",),
+    (F,),
+    (F,),
+]
 TEXTS = [("you drink tea .",), ("she reads old books .",)], [("you drink tea .",), ("she reads old .",)]
 
 NUMBERS = [1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.5, 6.0]
@@ -88,6 +96,7 @@ CASES = {
     "length_ratio": ("text", *TEXTS, (), 6 / 7),
     "repetition": ("text", [("x",)] * 2, [("a b c d e a b c d f",), ("a b",)], (), 1 / 7),
     "target_script": ("text", [("我喝茶",)], [("我drink茶",)], (), 2 / 7),
+    "tool_calls": ("text", [(f"{F}\n{G}", "no"), (F,), ("hi",), ("hi",), (F,)], CALLED, (), 3 / 5),
     "verbatim": ("text", [("x = 1", "x=1"), ("X",), ("y ",)], [("x=1",), ("x",), ("y ",)], (), 2 / 3),
     "preference_accuracy": ("preference", [1.0] * 4, [2.5, -1.0, 0.5, 0.0], (), 2 / 4),
     "reward_margin": ("preference", [1.0] * 4, [2.5, -1.0, 0.5, 0.0], (), 2.0 / 4),
