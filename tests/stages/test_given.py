@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import BartConfig, GPT2Config, LlamaConfig, MarianConfig, RobertaConfig
 
 import danlu
@@ -37,6 +38,20 @@ def test_labels_without_names_are_their_numbers(tmp_path: Path) -> None:
         "2",
         "3",
     )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_weights_of_16_bits_stay_so_on_disk_and_answer_as_before(dtype: str, tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModelForSequenceClassification", num_labels=3)
+    auto = transformers.AutoModelForSequenceClassification
+    auto.from_pretrained(folder, dtype=getattr(torch, dtype)).save_pretrained(folder)
+    told = transformers.pipeline("text-classification", model=auto.from_pretrained(folder, dtype=torch.float32),
+                                 tokenizer=str(folder), top_k=None)(TEXTS)  # fmt: skip
+    with taken(folder) as bundle:
+        stored = load_file(bundle.folder / "model.safetensors")
+        assert {str(tensor.dtype) for tensor in stored.values()} == {f"torch.{dtype}"}
+        for said, scores in zip(bundle.predict(TEXTS), told, strict=True):
+            assert said["scores"] == pytest.approx({one["label"][6:]: one["score"] for one in scores}, abs=1e-5)
 
 
 def test_two_texts_are_asked_where_the_labels_are_of_two(tmp_path: Path) -> None:

@@ -219,5 +219,7 @@ def test_calls_before_two_answers_are_text_or_refused(tmp_path: Path) -> None:
     given = {"messages": [*called, {"role": "tool", "content": "晴"}], "chosen": "晴", "rejected": "雨"}
     (found,) = read(tmp_path, given)
     assert found["messages"][1] == {"role": "assistant", "content": AS_TEXT}
-    with pytest.raises(Refusal, match="calls of tools are kept in conversations, not in preferences"):
-        read(tmp_path, given, calls="kept")
+    for side in ("before", "chosen", "rejected"):
+        told = given if side == "before" else {"messages": called[:1], "chosen": "晴", "rejected": "雨", side: called}
+        with pytest.raises(Refusal, match="calls of tools are kept in conversations, not in preferences"):
+            read(tmp_path, told, calls="kept")

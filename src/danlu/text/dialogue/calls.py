@@ -17,6 +17,7 @@ from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.refusal import Refusal
 from danlu.text.dialogue.schemas import rebased
+from danlu.text.dialogue.thoughts import CLOSED, OPENED
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
@@ -28,8 +29,6 @@ LONGEST = 100_000
 
 MOST_STARTS = 100
 """Places of a text where calls are looked for."""
-
-OPENED, CLOSED = "<think>", "</think>"
 
 FENCE = "```"
 _BARE = re.compile(r"`{0,2}$|(?:```(?:j|js|jso|json)?\s*)?(?:\{|$)")

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.messages import WEIGHT, Message
-from danlu.text.dialogue.thoughts import forms_of, thoughts_and_rest
+from danlu.text.dialogue.thoughts import CLOSED, OPENED, forms_of, thoughts_and_rest
 from danlu.text.dialogue.writer import Tools, Writer
 from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
@@ -119,11 +119,11 @@ def _call(messages: Sequence[Message], marked: str, done: int, writer: Writer, s
     except Refusal:
         return 0, 0
     whole = marked.startswith(before) and marked.startswith(upto) and upto.startswith(before)
-    before = before if whole else re.sub(r"<think>\s*$", "", before)
+    before = before if whole else re.sub(rf"{OPENED}\s*$", "", before)
     if not upto.startswith(before):
         return 0, 0
     written = upto[len(before) :]
-    written = written if whole else re.sub(r"^\s*<think>[^{]*?</think>\s*", "", written)
+    written = written if whole else re.sub(rf"^\s*{OPENED}[^{{]*?{CLOSED}\s*", "", written)
     ends = [found.end() for found in re.finditer(special, written)] if special else []
     start = len(before) if whole else marked.find(written[: ends[-1]], done) if ends else -1
     return (start, start + ends[-1]) if ends and start >= 0 else (0, 0)
@@ -189,8 +189,8 @@ def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: Wri
     silent = {place for place, each in enumerate(messages) if "tool_calls" in each and not said[place].strip()}
 
     def named(place: int) -> str:
-        opened = "<think>\n" if "<think>" in messages[place]["content"] else ""  # else in what was asked
-        thought = f"{opened}\ufdd0{len(messages) + place}\ufdd1\n</think>" if thinks[place] else ""
+        opened = f"{OPENED}\n" if OPENED in messages[place]["content"] else ""  # else in what was asked
+        thought = f"{opened}\ufdd0{len(messages) + place}\ufdd1\n{CLOSED}" if thinks[place] else ""
         if place in silent:
             return thought or messages[place]["content"]
         return f"{thought}\n\n\ufdd0{place}\ufdd1" if thought else f"\ufdd0{place}\ufdd1"

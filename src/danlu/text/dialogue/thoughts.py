@@ -2,16 +2,17 @@
 
 from danlu.text.dialogue.messages import Message
 
-_OPENED, _CLOSED = "<think>", "</think>"
+OPENED, CLOSED = "<think>", "</think>"
+"""What models write around their thoughts."""
 
 
 def thoughts_and_rest(message: Message) -> tuple[str, str]:
     """What an answer says before `</think>`, and what it says then; `<think>` may have stood in what was asked."""
-    thought, closed, rest = message["content"].partition(_CLOSED)
-    begun = thought.lstrip().startswith(_OPENED)
-    if message["role"] != "assistant" or not closed or (_OPENED in thought and not begun):
+    thought, closed, rest = message["content"].partition(CLOSED)
+    begun = thought.lstrip().startswith(OPENED)
+    if message["role"] != "assistant" or not closed or (OPENED in thought and not begun):
         return "", message["content"]
-    return (thought.lstrip().removeprefix(_OPENED) if begun else thought) or "\n", rest
+    return (thought.lstrip().removeprefix(OPENED) if begun else thought) or "\n", rest
 
 
 def forms_of(message: Message, text: str) -> list[str]:

@@ -71,10 +71,9 @@ class Chat(JsonFormat):
         if len(preferred) == 1:
             raise Unfit(f"there is '{next(iter(preferred))}' alone; give both 'chosen' and 'rejected'")
         messages = self._messages(others, answered=bool(preferred))
-        sides = {key: _answer(value, key) for key, value in preferred.items()}
+        _refuse_calls(messages if preferred else [])
+        sides = {key: _answer(value, key, self.calls) for key, value in preferred.items()}
         if preferred:
-            if any("tool_calls" in message for message in messages):
-                raise Unfit("calls of tools are kept in conversations, not in preferences; set 'calls' to text")
             messages = _before(messages, sides)
             preferred = {key: self._filled(answer) for key, (_, answer) in sides.items()}
         if not messages:
@@ -183,7 +182,12 @@ def _text(value: Any, what: str) -> str:
     raise Unfit(f"'{what}' is {kind} where a text is expected; mend it")
 
 
-def _answer(value: Any, key: str) -> tuple[list[Message], str]:
+def _refuse_calls(messages: list[Message]) -> None:
+    if any("tool_calls" in message for message in messages):
+        raise Unfit("calls of tools are kept in conversations, not in preferences; set 'calls' to text")
+
+
+def _answer(value: Any, key: str, calls: Literal["text", "kept"]) -> tuple[list[Message], str]:
     """The messages before an answer, where the whole dialogue is given, and the answer."""
     if isinstance(value, dict):
         value = [value]
@@ -192,7 +196,8 @@ def _answer(value: Any, key: str) -> tuple[list[Message], str]:
         before: list[Message] = []
     else:
         keys = ("from", "value") if value and isinstance(value[0], dict) and "from" in value[0] else ("role", "content")
-        *before, last = _turns(value, key, *keys, "text")
+        *before, last = _turns(value, key, *keys, calls)
+        _refuse_calls([*before, last])
         answer = last["content"]
         if last["role"] != "assistant":
             raise Unfit(f"the last message of '{key}' is not the assistant's; mend it")
