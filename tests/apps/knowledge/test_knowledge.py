@@ -201,21 +201,25 @@ def test_while_files_change_every_answer_stands_in_one_of_their_versions(knowled
     path = place / "documents" / "pool.md"
     told = path.read_text(encoding="utf-8")
     versions = [told, told.replace("# The swimming pool\n\n", "# Pool\n\nIt is blue.\n\n").replace("Petra", "Otto")]
-    over, went = threading.Event(), []
+    asked, went, found = threading.Condition(), [], []
 
     def change() -> None:
-        while not over.is_set():
-            path.write_text(versions[len(went) % 2], encoding="utf-8")
+        for version in [*versions[::-1]] * 4:
+            path.write_text(version, encoding="utf-8")
             went.append(knowledge.refresh().changed)
+            with asked:  # of two answers that end after it, one was begun after it
+                seen = len(found)
+                asked.wait_for(lambda seen=seen: len(found) > seen + 1, timeout=60)
 
     changing = threading.Thread(target=change)
     changing.start()
-    try:
-        found = [knowledge.ask("Who is the lifeguard?").grounded for _ in range(60)]
-    finally:
-        over.set()
-        changing.join()
-    assert sum(went) > 1
+    while changing.is_alive():
+        answer = knowledge.ask("Who is the lifeguard?").grounded
+        with asked:
+            found.append(answer)
+            asked.notify()
+    changing.join()
+    assert went == [1] * 8
     assert {each.why for each in found} <= {"", "changed"}
     for each in found:
         for piece in each.cited:
