@@ -40,6 +40,7 @@ from danlu.stages.run import Planned, plan
 from danlu.stages.size import rehearsed, work_of
 from danlu.stages.stage import Place
 from danlu.task.readable import Row, readable
+from danlu.text.tokenizing.folder import save_tokenizer
 from danlu.train.counts import Size, Work, count_parameters
 from danlu.train.dry_run import DryRun
 
@@ -157,7 +158,7 @@ def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> DataFacts |
 def _stand_in(stage: Train, ready: Ready, folder: Path) -> None:
     """A model of the same shape without training, for the stages that build on this one."""
     stage.tuning.merge(ready.prepared.tuned_model()).save_pretrained(folder)
-    ready.prepared.tokenizer.save_pretrained(folder)
+    save_tokenizer(ready.prepared.tokenizer, folder)
 
 
 def _data(stage: Prepare, folder: Path) -> DataFacts:

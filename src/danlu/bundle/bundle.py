@@ -31,7 +31,7 @@ from danlu.model.positions import longest_row
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
-from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer, save_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.tuning.added import base_hash
 
@@ -210,7 +210,7 @@ def save(
         plain = in_float32(model)
         with quiet(), narrowed(plain) as stored:
             plain.save_pretrained(temporary)
-            _with_limit(tokenizer, longest_row(model)).save_pretrained(temporary)
+            save_tokenizer(_with_limit(tokenizer, longest_row(model)), temporary)
         width = getattr(model.config, "hidden_size", 0)
         for name, told in ({} if adapter else task.beside(width, longest_row(model))).items():
             (temporary / name).parent.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.machine.door import file_inside, read_json
-from danlu.model.folder import GENERATION
+from danlu.model.folder import CONFIG, GENERATION
 from danlu.model.source import Say
 
 _OURS = {
@@ -21,17 +21,17 @@ _IDLE = {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_new_tokens":
 
 def author_policy(folder: Path, say: Say) -> dict[str, Any] | None:
     """The policy of a model in a folder, the likeliest text where its author draws; None where nothing is said."""
-    if not (folder / GENERATION).is_file():
+    told = next((name for name in (GENERATION, CONFIG) if (folder / name).is_file()), None)
+    if told is None:
         return None
-    plain = read_json(file_inside(folder, GENERATION), "copy the folder again")
+    plain = read_json(file_inside(folder, told), "copy the folder again")  # older ones say it in their settings
     beams = plain.get("num_beams") or 1
     names = _OURS | (_BEAM if beams > 1 else {})
     given = {name: value for name, value in plain.items() if name in names and value not in (None, _IDLE.get(name))}
     found = {names[name]: value for name, value in given.items()}
     if plain.get("do_sample") is True:
-        told = ["policy.kind=sample"]
-        told += [f"policy.{name}={plain[name]}" for name in _CHANCE if plain.get(name) not in (None, 0)]
-        told = [each for each in told if each not in ("policy.top_p=1.0", "policy.top_p=1")]
-        drawing = " ".join(told)
+        drawn = ["policy.kind=sample"]
+        drawn += [f"policy.{name}={plain[name]}" for name in _CHANCE if plain.get(name) not in (None, 0)]
+        drawing = " ".join(each for each in drawn if each not in ("policy.top_p=1.0", "policy.top_p=1"))
         say(f"its author lets it draw by chance; here it writes what is likeliest, and draws with: {drawing}")
     return {"kind": "beam" if beams > 1 else "greedy"} | found if found or beams > 1 else None

@@ -20,7 +20,17 @@ from danlu.task.columns import missing, text_in
 from danlu.task.inputs import model_inputs
 from danlu.task.packing import DOCUMENTS, able_to_pack, document_inputs, packed_rows
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
-from danlu.task.two_sides import SLOT, TargetTooLong, end_of, joined, language_token, prompts, sources, targets
+from danlu.task.two_sides import (
+    SLOT,
+    TargetTooLong,
+    end_of,
+    joined,
+    language_tokens,
+    languages_to_ask,
+    prompts,
+    sources,
+    targets,
+)
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded, Ids
 from danlu.text.tokenizing.special import padding_id
@@ -135,6 +145,9 @@ class TextToText(Task):
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
         found = {"start": start if self.start is None else self.start}
         first = self._first(tokenizer)
+        asked = languages_to_ask(tokenizer)
+        if asked and getattr(self, "target_language", "") is None:
+            say(f"the model writes {', '.join(asked.values())}, as 'target_language' says; without it, as it happens")
         suited = self.model_copy(update=found | {"forced": forced if first is None else first})
         borders_alike(
             inner, suited.config() | {"forced_bos_token_id": suited.forced}
@@ -160,7 +173,7 @@ class TextToText(Task):
             limits = [min(each, self.max_length or each) for each in room]
             rows = prompts(texts, tokenizer, self._read(), limits, self.too_long)
         elif self.shape == "encoder_decoder":
-            source = self._language(tokenizer, "source_language")
+            source, _ = self._languages(tokenizer)
             longest = min(limit, self.max_length or limit)
             rows = sources(texts, tokenizer, self._read(), longest, self.too_long, source)
         else:
@@ -277,13 +290,14 @@ class TextToText(Task):
         """Tokens that a decoder may read so that there is room to write, half of the row at most."""
         return limit - min(self.policy.max_new_tokens, limit // 2) if self.too_long == "truncate" else limit
 
-    def _language(self, tokenizer: Tokenizer, key: str) -> int | None:
-        named = getattr(self, key, None)
-        return None if named is None else language_token(tokenizer, named, key)
+    def _languages(self, tokenizer: Tokenizer) -> tuple[int | None, int | None]:
+        """The tokens of languages: what is read before a text, and what the text begins with that is written."""
+        names = (getattr(self, name, None) for name in ("source_language", "target_language"))
+        return language_tokens(tokenizer, *names)
 
     def _first(self, tokenizer: Tokenizer) -> int | None:
         """The token that each text of an encoder-decoder begins with."""
-        language = self._language(tokenizer, "target_language")
+        _, language = self._languages(tokenizer)
         return (self.forced if language is None else language) if self.shape == "encoder_decoder" else None
 
 

@@ -32,21 +32,51 @@ def end_of(tokenizer: Tokenizer) -> int:
     return end
 
 
-def language_token(tokenizer: Tokenizer, language: str, key: str) -> int:
-    """The number of the token of a language, such as zh_CN of mBART, zho_Hans of NLLB, __zh__ of M2M-100.
+def language_tokens(
+    tokenizer: Tokenizer, source_language: str | None, target_language: str | None
+) -> tuple[int | None, int | None]:
+    """The token of a language that is read before a text, and the one that the text to be written begins with.
+
+    Models of Marian read the language that is to be written, and begin with none.
+
+    Raises:
+        Refusal: there is no such token, or a model of Marian is given the text's own language.
+    """
+    read, written = (
+        None if language is None else _language_token(tokenizer, language, key)
+        for language, key in ((source_language, "source_language"), (target_language, "target_language"))
+    )
+    if written not in languages_to_ask(tokenizer):
+        return read, written
+    if read is not None:
+        raise Refusal(
+            "task.source_language: this model reads the token of the language to be written before a text, and none "
+            "of the text's own; leave 'source_language' out"
+        )
+    return written, None
+
+
+def _language_token(tokenizer: Tokenizer, language: str, key: str) -> int:
+    """The number of the token of a language: zh_CN (mBART), zho_Hans (NLLB), __zh__ (M2M-100), >>cmn_Hans<< (Marian).
 
     Raises:
         Refusal: there is no such token; names the setting `key`.
     """
     known = {str(token): number for number, token in tokenizer.added_tokens_decoder.items()}
-    for name in (language, f"__{language}__"):
+    for name in (language, f"__{language}__", f">>{language}<<"):
         if name in known:
             return known[name]
-    short = [token.strip("_") for token in known]
+    short = [token.strip("_<>") for token in known]
     raise Refusal(
         f"task.{key}: the tokenizer has no token of the language '{language}'{nearest(language, short)}; leave "
         f"'{key}' out for a model of one language on each side"
     )
+
+
+def languages_to_ask(tokenizer: Tokenizer) -> dict[int, str]:
+    """The languages into which a model of Marian translates by a token before what it reads, by that token's number."""
+    known = {number: str(token) for number, token in tokenizer.added_tokens_decoder.items()}
+    return {number: name[2:-2] for number, name in known.items() if name.startswith(">>") and name.endswith("<<")}
 
 
 def sources(
@@ -113,7 +143,7 @@ def targets(
     end = end_of(tokenizer)
     before = [] if first is None else [first]
     found: list[tuple[Ids | None, int]] = []
-    for number, encoding in enumerate(tokenized(texts, tokenizer, offsets=False, special=False)):
+    for number, encoding in enumerate(tokenized(texts, tokenizer, offsets=False, special=False, written=True)):
         ids = np.array([*before, *encoding.ids, end], np.int32)
         if len(ids) <= limit:
             found.append((ids, 0))

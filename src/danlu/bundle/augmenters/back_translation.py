@@ -30,7 +30,10 @@ class BackTranslation(Augmenter):
     copies: int = Field(default=1, ge=1, le=100, description="new rows that are tried for each row")
     there: str = Field(description="bundle, '@stage', or Hugging Face folder of a model that translates away")
     back: str = Field(description="the same of a model that translates back")
-    there_prefix: str = Field(default="", description="put before each text, such as T5's 'translate English to ...: '")
+    there_prefix: str = Field(
+        default="",
+        description="put before each text, such as T5's 'translate English to ...: ', or Marian's '>>cmn_Hans<<'",
+    )
     back_prefix: str = Field(default="", description="put before each translation")
     temperature: float = Field(default=1.0, ge=0, le=10, description="of sampling; 0: the likeliest translation")
 
@@ -55,7 +58,9 @@ class BackTranslation(Augmenter):
     def _translated(self, texts: list[str], path: str, prefix: str, rng: np.random.Generator) -> list[str | None]:
         """The translation of each text, None for one that is too long, in batches of like lengths."""
         model, tokenizer = open_network(path, "AutoModelForSeq2SeqLM")
-        ids = [encoding.ids for encoding in tokenized([prefix + text for text in texts], tokenizer, offsets=False)]
+        language = tokenizer.get_added_vocab().get(prefix.strip())  # such as Marian's >>cmn_Hans<<, which is no text
+        before, prefix = ([], prefix) if language is None else ([language], "")
+        ids = [before + each.ids for each in tokenized([prefix + text for text in texts], tokenizer, offsets=False)]
         limit = min(LONGEST, longest_row(model))
         short = [row for row, tokens in enumerate(ids) if len(tokens) <= limit]
         found: list[str | None] = [None] * len(texts)

@@ -30,6 +30,7 @@ from danlu.text.batching import rows as stored
 from danlu.text.batching.flat import write_tokens
 from danlu.text.batching.rows import write_rows
 from danlu.text.batching.windows import documents
+from danlu.text.tokenizing.folder import save_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 EXAMPLES = 8  # records that are kept, for the golden outputs of a bundle
@@ -56,7 +57,7 @@ class Shards(Stage):
         records = _Streamed(self.data, place, labelled=self.task is not None and "label" in self.task.columns)
         place.folder.mkdir(parents=True, exist_ok=True)
         with folder_in_place(place.folder / "tokenizer") as temporary:
-            tokenizer.save_pretrained(temporary)
+            save_tokenizer(tokenizer, temporary)
         self._keep_splits(place)
         with folder_in_place(place.folder / "shards") as temporary:
             about: dict[str, Any] = {

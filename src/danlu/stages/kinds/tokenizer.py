@@ -14,6 +14,7 @@ from danlu.stages.sources import Data, resolved, stream_of
 from danlu.stages.stage import Place, Stage
 from danlu.text.batching.align import joined
 from danlu.text.tokenizing.coverage import coverage, in_words
+from danlu.text.tokenizing.folder import save_tokenizer
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 
@@ -38,7 +39,7 @@ class TokenizerStage(Stage):
         source = resolved(self.tokenizer, place)
         made = source.build(texts)
         with folder_in_place(place.folder / "tokenizer") as temporary:
-            made.save_pretrained(temporary)
+            save_tokenizer(made, temporary)
         found = coverage(texts(), made)
         told, base = found.to_plain(), source.extends()
         place.say(f"tokenizer: {len(made):,} tokens")

@@ -4,18 +4,23 @@ import re
 from pathlib import Path
 from typing import Any
 
-from danlu.machine.door import MOST_JSON, opened, read_json, staged
+from danlu.machine.door import MOST_JSON, opened, read_bytes, read_json, staged
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_to_write, write_by, written_by
+from danlu.text.tokenizing.translators import open_translator
 
 FILES = (
-    "tokenizer.json", "added_tokens.json", "special_tokens_map.json", "tekken.json", "vocab*.json", "vocab*.txt",
+    "tokenizer.json", "target_tokenizer.json", "added_tokens.json",
+    "special_tokens_map.json", "tekken.json", "vocab*.json", "vocab*.txt",
     "merges*.txt", "dict*.txt", "bpe.codes", "emoji.json", "entity_vocab.json", "*.model", "*.spm", "*.tiktoken",
     "chat_template.jinja", "additional_chat_templates/*.jinja", "chat_template.json",
 )  # fmt: skip
 """Patterns of the files that transformers makes tokenizers of, with `SETTINGS`."""
 
 SETTINGS = "tokenizer_config.json"
+
+WRITTEN = "target_tokenizer.json"
+"""By what texts to be written are cut, where it is another way than for those to be read; as `tokenizer.json` is."""
 
 _REMEDY = "give a folder with tokenizer.json, such as save_pretrained writes"
 _TRIED = "a, 好!"
@@ -30,8 +35,6 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
     Raises:
         Refusal: there is none, it is damaged, it has no fast form, or it needs code from the folder.
     """
-    from transformers import AutoTokenizer
-
     trouble = "no tokenizer could be read there"
     with opened(name, trouble, _REMEDY):
         files = sorted({file.relative_to(folder).as_posix() for glob in FILES for file in folder.glob(glob)})
@@ -42,19 +45,44 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
         if not any(_holds_tokens(file) for file in files):  # transformers would make one without a single word
             raise Refusal(f"{name}: {trouble} (it holds no tokenizer.json); {_REMEDY}")
         settings = {SETTINGS: _settings(folder)}
+        translator = None
         if not ("tokenizer.json" in files and settings[SETTINGS].get("tokenizer_class") in _AS_IT_IS):
             settings["config.json"] = _family(folder)  # for some families it would make another tokenizer of the words
-        with staged(folder, files, {file: plain for file, plain in settings.items() if plain}) as stage:
-            tokenizer: Any = AutoTokenizer.from_pretrained(str(stage), trust_remote_code=False, local_files_only=True)
-            if isinstance(tokenizer, Tokenizer):
-                tokenizer(_TRIED)  # settings of a wrong type are found at first use
+            translator = open_translator(folder, settings[SETTINGS], settings["config.json"])
+        tokenizer = translator or _transformers(folder, files, settings)
+        if isinstance(tokenizer, Tokenizer):
+            tokenizer(_TRIED)  # settings of a wrong type are found at first use
+            if WRITTEN in files:
+                write_by(tokenizer, _backend(folder / WRITTEN))
     if not isinstance(tokenizer, Tokenizer):
         raise Refusal(
             f"{name}: this tokenizer ({type(tokenizer).__name__}) has no fast form with character offsets; {_REMEDY}"
         )
-    for told in (vars(tokenizer), tokenizer.init_kwargs):  # where it comes from, as save_pretrained will look for it
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a tokenizer as plain transformers opens it, and beside it what texts to be written are cut by."""
+    tokenizer.save_pretrained(str(folder))
+    if written_by(tokenizer) is not None:
+        backend_to_write(tokenizer).save(str(folder / WRITTEN))
+
+
+def _transformers(folder: Path, files: list[str], settings: dict[str, dict[str, Any]]) -> Any:
+    """What transformers makes of these files alone."""
+    from transformers import AutoTokenizer
+
+    with staged(folder, files, {file: plain for file, plain in settings.items() if plain}) as stage:
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(stage), trust_remote_code=False, local_files_only=True)
+    for told in (vars(tokenizer), getattr(tokenizer, "init_kwargs", {})):  # where it comes from, for save_pretrained
         told |= {key: str(folder / Path(at).relative_to(stage)) for key, at in told.items() if _within(at, stage)}
     return tokenizer
+
+
+def _backend(path: Path) -> Any:
+    from tokenizers import Tokenizer as Backend
+
+    return Backend.from_buffer(read_bytes(path, _REMEDY, MOST_JSON))
 
 
 def _within(value: Any, stage: Path) -> bool:

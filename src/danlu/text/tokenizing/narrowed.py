@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, written_by
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _BEFORE = ("##", "▁", "Ġ")  # what a name has before its letters
@@ -29,6 +29,10 @@ def narrowed(tokenizer: Tokenizer, used: Collection[int]) -> list[int]:
     """
     from tokenizers import Tokenizer as Backend
 
+    if written_by(tokenizer) is not None:
+        raise Refusal(
+            "a tokenizer cannot be narrowed that cuts texts to be written by pieces of its own; leave it as it is"
+        )
     plain = json.loads(tokenizer.backend_tokenizer.to_str())
     model = plain["model"]
     names = {number: name for name, number in tokenizer.get_vocab().items()}

@@ -10,6 +10,7 @@ from danlu.text.tokenizing.tokenizer import (
     Tokenizer,
     backend_for_text,
     backend_of_characters,
+    backend_to_write,
     backend_with_blanks,
 )
 
@@ -25,16 +26,20 @@ def tokenized(
     special: bool = True,
     blanks: bool = False,
     characters: bool = False,
+    written: bool = False,
 ) -> Iterator[Encoding]:
     """The texts as the tokenizer's own post-processor leaves them, `special` tokens included, never cut or padded.
 
     What is typed in a text is text, also where it reads like a special token (`backend_for_text`); with `blanks`
     alone, the mask token is the mask, and with `characters` no token holds two characters of scripts without spaces
-    (`backend_of_characters`). Without `offsets`, those of the encodings mean nothing, and it takes less time.
+    (`backend_of_characters`). Texts that are to be `written` are cut by pieces of their own where the tokenizer has
+    such. Without `offsets`, those of the encodings mean nothing, and it takes less time.
     Lone surrogates, which json may bring and no tokenizer takes, are read as question marks.
     """
     for block in blocks(texts, len, BLOCK_CHARACTERS, BLOCK):
-        backend = backend_of_characters(tokenizer) if characters else backend_for_text(tokenizer)
+        backend = backend_to_write(tokenizer) if written else backend_for_text(tokenizer)
+        if characters:
+            backend = backend_of_characters(tokenizer)
         if blanks and any(str(tokenizer.mask_token) in text for text in block):
             backend = backend_with_blanks(tokenizer)
         encode = partial(backend.encode_batch if offsets else backend.encode_batch_fast, add_special_tokens=special)

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from transformers import PreTrainedTokenizerFast
 
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
@@ -48,16 +49,29 @@ def backend_for_text(tokenizer: Tokenizer) -> "Backend":
     without being special, as by the kind `extended`, are found as ever. transformers resets this at each call of the
     tokenizer itself, so it is looked after here, whenever text is encoded.
     """
-    backend = tokenizer.backend_tokenizer
-    with _changing:  # what changes while another thread encodes is an error of the library
-        if backend.truncation is not None:  # some tokenizer files switch these on
-            backend.no_truncation()
-        if backend.padding is not None:
-            backend.no_padding()
-        if not backend.encode_special_tokens:
-            backend.encode_special_tokens = True
-            _take_apart(tokenizer)
-    return backend
+    return _for_text(tokenizer.backend_tokenizer, tokenizer)
+
+
+def backend_to_write(tokenizer: Tokenizer) -> "Backend":
+    """As `backend_for_text`, for a text that is to be written: some translators cut it by pieces of its own."""
+    written = written_by(tokenizer)
+    return backend_for_text(tokenizer) if written is None else _for_text(written, tokenizer)
+
+
+def written_by(tokenizer: Tokenizer) -> "Backend | None":
+    """The backend by whose pieces texts to be written are cut, where it is another one than for those to be read."""
+    return getattr(tokenizer, "danlu_written_by", None)
+
+
+def write_by(tokenizer: Tokenizer, backend: "Backend") -> None:
+    """Let texts to be written be cut by `backend`, which has the same numbers for the same tokens.
+
+    Raises:
+        Refusal: it has other numbers.
+    """
+    if backend.get_vocab() != tokenizer.get_vocab():
+        raise Refusal("the tokens of what is written have other numbers than those of what is read; copy them again")
+    tokenizer.danlu_written_by = backend
 
 
 def backend_with_blanks(tokenizer: Tokenizer) -> "Backend":
@@ -103,8 +117,11 @@ def backend_of_characters(tokenizer: Tokenizer) -> "Backend":
 
 def fingerprint(tokenizer: Tokenizer) -> str:
     """The SHA-256 of all that decides which numbers a text becomes, with special tokens around it."""
-    plain = json.loads(backend_for_text(tokenizer).to_str())
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    backends = [backend_for_text(tokenizer)]
+    if written_by(tokenizer) is not None:
+        backends.append(backend_to_write(tokenizer))
+    plain = "\n".join(json.dumps(json.loads(backend.to_str()), sort_keys=True) for backend in backends)
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def special_tokens(tokenizer: Tokenizer) -> list[str]:
@@ -113,13 +130,25 @@ def special_tokens(tokenizer: Tokenizer) -> list[str]:
     return sorted({*tokenizer.all_special_tokens, *added})
 
 
-def _take_apart(tokenizer: Tokenizer) -> None:
+def _for_text(backend: "Backend", tokenizer: Tokenizer) -> "Backend":
+    with _changing:  # what changes while another thread encodes is an error of the library
+        if backend.truncation is not None:  # some tokenizer files switch these on
+            backend.no_truncation()
+        if backend.padding is not None:
+            backend.no_padding()
+        if not backend.encode_special_tokens:
+            backend.encode_special_tokens = True
+            _take_apart(backend, tokenizer)
+    return backend
+
+
+def _take_apart(backend: "Backend", tokenizer: Tokenizer) -> None:
     """See to it that no special token is found as a piece of text either.
 
     Unigram models hold them in their vocabulary, as likelier than anything. A cut behind its first character makes
     each of them two pieces; numbers and everything else stay.
     """
-    backend, special = tokenizer.backend_tokenizer, special_tokens(tokenizer)
+    special = special_tokens(tokenizer)
     numbers = {backend.token_to_id(token) for token in special}
     if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
         numbers.discard(tokenizer.unk_token_id)  # stands for characters that nobody knows as well

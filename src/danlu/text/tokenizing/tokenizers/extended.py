@@ -20,7 +20,7 @@ from danlu.text.segmenting.segmenter import Segmenter
 from danlu.text.tokenizing.joining import Joined, chunks_of, joined, model_of, with_joined
 from danlu.text.tokenizing.special import SENTINEL
 from danlu.text.tokenizing.tokenized import tokenized
-from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, written_by
 from danlu.text.tokenizing.word_counts import Cut, count_segmented, count_words
 
 BATCH = 4096  # texts that a segmenter is given at a time
@@ -73,6 +73,11 @@ class Extended(TokenizerSource):
             if empty is not None:
                 raise Refusal(f"the token {empty!r} under '{name}' is white space; leave it out")
         tokenizer = self.base.build(texts)
+        if written_by(tokenizer) is not None:
+            raise Refusal(
+                "the tokenizer under 'base' has pieces of their own for texts to be written, and cannot be extended; "
+                "take it as it is"
+            )
         if marks:
             special = [AddedToken(token, normalized=False) for token in marks]
             tokenizer.add_special_tokens({"extra_special_tokens": special}, replace_extra_special_tokens=False)
