@@ -20,7 +20,7 @@ from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens
 from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
-from danlu.text.dialogue.calls import CallForm, form_of_calls, offered_in
+from danlu.text.dialogue.call_forms import AnyForm, form_of_calls
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, asked, checked, tools_in
 from danlu.text.dialogue.rendered import conversation, question
@@ -41,7 +41,7 @@ class Conversing(NextTokens):
     too_long: Literal["stop", "truncate", "drop"] = "stop"  # type: ignore[assignment]
     policy: Policy = Field(default=Greedy(), description="how an answer is written")
     ends: tuple[int, ...] = Field(default=(), description="tokens that end an answer; learnt from the template")
-    calls: CallForm | None = Field(default=None, description="how calls of tools are written; learnt from the template")
+    calls: AnyForm | None = Field(default=None, description="how calls of tools are written; learnt from the template")
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task with its template, which the tokenizer takes over, and the tokens that end an answer.
@@ -94,8 +94,7 @@ class Conversing(NextTokens):
 
     def told_apart(self, text: str, record: Record) -> Message:
         """An answer to a record as a message, with the calls that its text holds."""
-        offered = offered_in(tools_in(record, 0))
-        said, calls = (text, []) if self.calls is None else self.calls.read(text, offered)
+        said, calls = (text, []) if self.calls is None else self.calls.read(text, tools_in(record, 0) or ())
         return {"role": "assistant", "content": said} | ({"tool_calls": calls} if calls else {})
 
     def messages(self, record: Record, number: int) -> list[Message]:

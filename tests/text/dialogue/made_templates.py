@@ -16,6 +16,37 @@ TEMPLATES = {
     "text": CALL + '<call>{{ {"tool": call.function.name, "input": call.function.arguments | tojson} | tojson }}</call>'
     "{% endfor %}",
 }
+ITEMS = "{% for k, v in call.function.arguments.items() %}"
+VALUE = "{{ v if v is string else (v | tojson if v is mapping or v is sequence else v | string) }}"
+LISTED = {
+    "qwen3_coder": CALL
+    + "{{ '\n<tool_call>\n<function=' + call.function.name + '>\n' }}"
+    + ITEMS
+    + "{{ '<parameter=' + k + '>\n' }}"
+    + VALUE
+    + "{{ '\n</parameter>\n' }}{% endfor %}"
+    "{{ '</function>\n</tool_call>' }}{% endfor %}",
+    "glm": CALL
+    + "{{ '\n<tool_call>' + call.function.name + '\n' }}"
+    + ITEMS
+    + "{{ '<arg_key>' + k + '</arg_key>\n<arg_value>' }}{{ v if v is string else v | tojson }}{{ '</arg_value>\n' }}"
+    "{% endfor %}</tool_call>{% endfor %}",
+    "minimax": "{% if m.tool_calls %}{{ '\n<minimax:tool_call>\n' }}"
+    + CALL
+    + "{{ '<invoke name=\"' + call.function.name + '\">\n' }}"
+    + ITEMS
+    + "{{ '<parameter name=\"' + k + '\">' }}"
+    "{{ v if v is string else v | tojson }}{{ '</parameter>\n' }}{% endfor %}{{ '</invoke>\n' }}{% endfor %}"
+    "</minimax:tool_call>{% endif %}",
+}
+NAMED = {
+    "deepseek": "{% if m.tool_calls %}<｜tool▁calls▁begin｜>" + CALL
+    + "<｜tool▁call▁begin｜>{{ call.function.name }}<｜tool▁sep｜>"
+    "{{ call.function.arguments | tojson }}<｜tool▁call▁end｜>{% endfor %}<｜tool▁calls▁end｜>{% endif %}",
+    "fenced": "{% if m.tool_calls %}<｜tool▁calls▁begin｜>" + CALL + "<｜tool▁call▁begin｜>function<｜tool▁sep｜>"
+    "{{ call.function.name + '\n```json\n' }}{{ call.function.arguments | tojson }}{{ '\n```' }}<｜tool▁call▁end｜>"
+    "{% endfor %}<｜tool▁calls▁end｜>{% endif %}",
+}  # fmt: skip
 OTHERS = {
     "xml": CALL + "<function={{ call.function.name }}>{% endfor %}",
     "none": "",
@@ -23,7 +54,12 @@ OTHERS = {
 
 
 def jinja(name: str) -> str:
-    return TOOLS + TURN + (TEMPLATES | OTHERS)[name] + ASK
+    return TOOLS + TURN + (TEMPLATES | LISTED | NAMED | OTHERS)[name] + ASK
 
 
 EMPTY = '{"name": "f", "arguments": {}}'
+
+
+def tools(*names: str) -> list[dict[str, object]]:
+    """Tools of which nothing is known but their names."""
+    return [{"type": "function", "function": {"name": name}} for name in names]

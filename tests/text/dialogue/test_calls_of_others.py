@@ -12,7 +12,8 @@ from danlu.model.constraint import Constraint
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.tasks.chat import Chat
-from danlu.text.dialogue.calls import CallForm, form_of_calls
+from danlu.text.dialogue.call_forms import form_of_calls
+from danlu.text.dialogue.calls import CallForm
 from danlu.text.dialogue.messages import checked
 from danlu.text.dialogue.rendered import conversation, question
 from danlu.text.dialogue.schemas import rebased
@@ -20,7 +21,7 @@ from danlu.text.dialogue.template import Template
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-from .made_templates import ASK, CALL, TEMPLATES, TOOLS, TURN, jinja
+from .made_templates import ASK, CALL, TEMPLATES, TOOLS, TURN, jinja, tools
 
 THINKING = (
     "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}"
@@ -74,8 +75,8 @@ def test_a_word_that_is_only_mentioned_hides_no_call_and_holds_nothing_back(form
 def test_the_time_for_a_text_grows_with_its_length(unit: str, forms: dict[str, CallForm]) -> None:
     def run(count: int) -> None:
         for form in forms.values():
-            assert form.read(unit * count + "x", {"f"})[1] == []
-            form.begin(unit * count + "x", {"f"})
+            assert form.read(unit * count + "x", tools("f"))[1] == []
+            form.begin(unit * count + "x", tools("f"))
 
     assert growth(lambda: run(2000), lambda: run(8000)) < BOUND
 
@@ -98,10 +99,10 @@ def test_of_templates_by_name_the_one_for_tools_is_used_with_tools(bpe: Tokenize
     named = copy.deepcopy(bpe)
     named.chat_template = {"default": TURN + ASK, "tool_use": jinja("hermes")}
     own = find(Template, "own")().jinja(named)  # type: ignore[type-abstract]
-    for tools in ([{"name": "f"}], None):
+    for told_of in ([{"name": "f"}], None):
         messages = [{"role": "user", "content": "a"}]
-        told = named.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True)
-        assert Writer(own, named, 0, tools).written(messages, asks=True) == told
+        told = named.apply_chat_template(messages, tools=told_of, tokenize=False, add_generation_prompt=True)
+        assert Writer(own, named, 0, told_of).written(messages, asks=True) == told
     assert form_of_calls(own, named) is not None
 
 

@@ -10,13 +10,15 @@ from hypothesis import strategies as some
 from danlu.recipe.part import find
 from danlu.serve.routes.tool_calls import ToolCalls
 from danlu.task.tasks.chat import Chat
-from danlu.text.dialogue.calls import CallForm, form_of_calls
+from danlu.text.dialogue.call_forms import form_of_calls
+from danlu.text.dialogue.calls import CallForm
 from danlu.text.dialogue.messages import checked
+from danlu.text.dialogue.object_calls import ObjectCalls
 from danlu.text.dialogue.template import Template
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-from .made_templates import EMPTY, ENDS, OTHERS, TEMPLATES, jinja
+from .made_templates import EMPTY, ENDS, OTHERS, TEMPLATES, jinja, tools
 
 
 def test_the_form_is_read_off_the_template(forms: dict[str, CallForm], bpe: Tokenizer) -> None:
@@ -24,7 +26,7 @@ def test_the_form_is_read_off_the_template(forms: dict[str, CallForm], bpe: Toke
     assert (hermes.before, hermes.between, hermes.after) == ("<tool_call>", "</tool_call>\n<tool_call>", "</tool_call>")
     assert forms["chatml"] == hermes
     assert (forms["mistral"].before, forms["mistral"].between, forms["mistral"].after) == ("[", ",", "]")
-    assert forms["llama"] == CallForm(before="", between=None, after="", name=("name",), arguments=("parameters",))
+    assert forms["llama"] == ObjectCalls(before="", between=None, after="", name=("name",), arguments=("parameters",))
     assert forms["within"].name == ("function", "name")
     assert forms["text"].arguments == ("input",)
     for kind in ("plain", "vicuna", "alpaca"):
@@ -100,10 +102,10 @@ def test_a_text_of_nothing_but_calls_of_tools_that_were_offered_calls_them(
     text: str, forms: dict[str, CallForm]
 ) -> None:
     form = forms["hermes"]
-    said, found = form.read(text, {"f", "g"})
+    said, found = form.read(text, tools("f", "g"))
     assert {each["function"]["name"] for each in found} == {"f"}
     assert said in ("", "<think>x</think>", "x</think>")
-    assert form.read(text, {"g"}) == (text, [])
+    assert form.read(text, tools("g")) == (text, [])
     assert form.read(text) == (text, [])
 
 
@@ -112,7 +114,7 @@ OTHERWISE = [f"{EMPTY} or so", f"Call {EMPTY}", f"```python\n{EMPTY}\n```", f"``
 
 @pytest.mark.parametrize("text", [*OTHERWISE, f"[{EMPTY}]"])
 def test_a_text_that_says_anything_beside_is_no_bare_call(text: str, forms: dict[str, CallForm]) -> None:
-    assert forms["hermes"].read(text, {"f"}) == (text, [])
+    assert forms["hermes"].read(text, tools("f")) == (text, [])
 
 
 @given(some.data())
@@ -124,7 +126,10 @@ def test_an_answer_in_pieces_is_the_whole_answer(
     said = data.draw(some.sampled_from(["", "看看。\n", "<tool", *TEXTS[:10]]))
     text = written(name, said, calls_of(calls[: 1 if name == "llama" else 2]), bpe)
     several = data.draw(some.booleans())
-    form, offered = data.draw(some.sampled_from([forms[name], None])), data.draw(some.sampled_from([(), ("f", "f0")]))
+    form, offered = (
+        data.draw(some.sampled_from([forms[name], None])),
+        data.draw(some.sampled_from([[], tools("f", "f0")])),
+    )
     text = data.draw(some.sampled_from([text, *BARE]))
     cuts = sorted(data.draw(some.lists(some.integers(0, len(text)), max_size=6)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]

@@ -29,7 +29,6 @@ from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
 from danlu.serve.streamed import DONE, EVENTS, Streamed, event
 from danlu.text.batching.encoded import Encoded
-from danlu.text.dialogue.calls import offered_in
 
 IGNORED: dict[str, tuple[Any, ...]] = {
     **HARMLESS,
@@ -89,7 +88,7 @@ async def chat(service: Service, call: Call) -> Response:
     if tools:
         record["tools"] = tools
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))
-    calls = ToolCalls(form, offered_in(tools), call.id, several=body.parallel_tool_calls is not False)
+    calls = ToolCalls(form, tools or (), call.id, several=body.parallel_tool_calls is not False)
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
         pieces = _pieces(service, call, body, model, encoded, policy, calls)

@@ -1,7 +1,7 @@
 """Calls of tools as the clients of OpenAI read them, in an answer that is told whole or piece by piece."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -9,7 +9,7 @@ from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
 from danlu.task.conversing import Conversing
 from danlu.task.task import Task
-from danlu.text.dialogue.calls import CallForm, offered_in
+from danlu.text.dialogue.calls import CallForm, Tools, offered_in
 
 Delta = dict[str, Any]
 
@@ -49,12 +49,12 @@ class ToolCalls:
     """What of each text of an answer is said and what calls tools, of a request that tells of tools.
 
     - `form`: how the model's template writes calls; None: nothing is a call.
-    - `offered`: the names of the tools that it is told of.
+    - `tools`: those that it is told of.
     - `several`: whether a text may make more than one; of others the first counts.
     """
 
-    def __init__(self, form: CallForm | None, offered: Collection[str], request: str, *, several: bool) -> None:
-        self.form, self.offered, self.request, self.several = form, offered, request, several
+    def __init__(self, form: CallForm | None, tools: Tools, request: str, *, several: bool) -> None:
+        self.form, self.tools, self.request, self.several = form, tools, request, several
         self._said: dict[int, str] = {}
         self._sent: dict[int, int] = {}
 
@@ -69,7 +69,7 @@ class ToolCalls:
         if self.form is None:
             return piece
         text = self._said[number] = self._said.get(number, "") + piece
-        sent, known = self._sent.get(number, 0), len(text[: self.form.begin(text, self.offered)].rstrip())
+        sent, known = self._sent.get(number, 0), len(text[: self.form.begin(text, self.tools)].rstrip())
         self._sent[number] = max(sent, known)
         return text[sent:known]
 
@@ -88,7 +88,7 @@ class ToolCalls:
         return "tool_calls" if reason == "stop" and self._read(text, number)[1] else reason
 
     def _read(self, text: str, number: int) -> tuple[str, list[dict[str, Any]]]:
-        said, calls = (text, []) if self.form is None else self.form.read(text, self.offered)
+        said, calls = (text, []) if self.form is None else self.form.read(text, self.tools)
         told = [
             {
                 "id": sha256(f"{self.request} {number} {place}".encode()).hexdigest()[:9],  # as Mistral wants them

@@ -1,8 +1,9 @@
 """What a conversation must be before it is written for a model."""
 
 import hashlib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -105,6 +106,21 @@ def with_short_ids(messages: Sequence[Message]) -> list[Message] | None:
             changed["tool_call_id"] = _short(told) if told else (waiting.pop(0) if waiting else _short("call"))
         found.append(changed)
     return found if count else None
+
+
+def with_json_arguments(messages: Sequence[Message]) -> list[Message]:
+    """The messages with arguments of calls as JSON, which templates want that write them as they come (DeepSeek)."""
+
+    def call_of(call: Mapping[str, Any]) -> dict[str, Any]:
+        told = json.dumps(call["function"]["arguments"], ensure_ascii=False)
+        return {**call, "function": {**call["function"], "arguments": told}}
+
+    return [
+        {**message, "tool_calls": [call_of(call) for call in message["tool_calls"]]}
+        if "tool_calls" in message
+        else dict(message)
+        for message in messages
+    ]
 
 
 def _short(name: str) -> str:

@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from transformers.utils import chat_template_utils
 
 from danlu.refusal import Refusal
-from danlu.text.dialogue.messages import CALLS, Message, with_short_ids
+from danlu.text.dialogue.messages import CALLS, Message, with_json_arguments, with_short_ids
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
 Tools = Sequence[Mapping[str, Any]] | None
@@ -45,12 +45,7 @@ class Writer:
                 spells special tokens, which it would make such.
         """
         self._refuse_spelling(messages)
-        try:
-            text = self._text(messages, self.tools, asks=asks)
-        except Refusal:
-            if (renamed := with_short_ids(messages)) is None or renamed == list(messages):
-                raise
-            messages, text = renamed, self._text(renamed, self.tools, asks=asks)
+        messages, text = self._as_it_wants(messages, asks=asks)
         if self.tools and text == self._text(messages, None, asks=asks):
             raise Refusal(
                 f"record {self.number + 1:,}: the chat template has no place for tools, so the model would not hear of "
@@ -64,6 +59,27 @@ class Writer:
                     "template for them, or write them as text ('kind: chat' of data does)"
                 )
         return text
+
+    def _as_it_wants(self, messages: Sequence[Message], *, asks: bool) -> tuple[Sequence[Message], str]:
+        """The messages with ids and arguments of calls as the template wants them, and what it writes of them.
+
+        Arguments are objects, unless it takes none, or writes them as Python does (`{'a': 1}`), which nobody reads.
+        """
+        tried, refused = [messages], None
+        if (renamed := with_short_ids(messages)) is not None:
+            tried += [renamed, with_json_arguments(messages), with_json_arguments(renamed)]
+        for each in tried:
+            try:
+                text = self._text(each, self.tools, asks=asks)
+            except Refusal as refusal:
+                refused = refused or refusal
+                continue
+            given = [call["function"]["arguments"] for one in each for call in one.get("tool_calls", ())]
+            if not any(told and not isinstance(told, str) and repr(told) in text for told in given):
+                return each, text
+        if refused is not None:
+            raise refused
+        return messages, self._text(messages, self.tools, asks=asks)
 
     def _refuse_spelling(self, messages: Sequence[Message]) -> None:
         given = [self.tools, *([message[name] for name in CALLS if name in message] for message in messages)]

@@ -1,0 +1,187 @@
+"""Calls that list their arguments one by one between words, as Qwen3-Coder, Qwen3.5, GLM-4.5 and MiniMax write them.
+
+A text is written as it is, everything else as JSON; which of the two a value is, the schema of the tool says.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from danlu.refusal import Refusal
+from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, spaced
+from danlu.text.dialogue.object_calls import parameters_of
+from danlu.text.dialogue.schemas import kinds_of, rebased, valued
+
+_NAME = re.compile(r"[\w.\-]|$")
+
+
+class ListedCalls(CallForm):
+    """`between` and `after` stand behind the last argument, the `empty_` ones behind a name without arguments."""
+
+    name_end: str
+    """Between a name and the first key."""
+    value_begin: str
+    """Between a key and its value."""
+    next_key: str
+    """Between a value and the next key."""
+    empty_between: str | None
+    empty_after: str
+
+    def grammar(self, tools: Tools) -> str:
+        """See `CallForm.grammar`; texts that hold the sign by which they end cannot be written so."""
+        opens, value_end, closes = self._parts()
+        begin = self.name_end[: len(self.name_end) - len(opens)]
+        lines, names = list[str](), list[str]()
+        for number, tool in enumerate(tools):
+            function = tool.get("function", tool)
+            schema = rebased(parameters_of(function), "#")
+            wanted, rules = schema.get("required") or [], list[str]()
+            for place, (key, inner) in enumerate((schema.get("properties") or {}).items()):
+                name = f"value{number}x{place}"
+                rules.append(f"{name}{'' if key in wanted else '?'}")
+                lines.append(f"{name}: {_quoted(opens + key + self.value_begin)} {_value(inner, schema, value_end)}")
+            names.append(f"call{number}")
+            lines.append(f"call{number}: {' '.join([_quoted(function['name'] + begin), *rules])}")
+        start = f"start: SPACE {_quoted(self.before)} call {_quoted(closes)} SPACE"
+        return "\n".join([start, f"call: {' | '.join(names)}", *lines, "SPACE: /[ \\n]{0,2}/\n"])
+
+    def _parts(self) -> tuple[str, str, str]:
+        """What opens each argument, closes each value, and closes a call whether or not it has arguments."""
+        shared = 0
+        while shared < min(len(self.name_end), len(self.next_key)) and (
+            self.name_end[-1 - shared] == self.next_key[-1 - shared]
+        ):
+            shared += 1
+        opens, value_end = self.name_end[len(self.name_end) - shared :], self.next_key[: len(self.next_key) - shared]
+        begin, closes = self.name_end[: len(self.name_end) - shared], self.after.removeprefix(value_end)
+        if not self.after.startswith(value_end) or begin + closes != self.empty_after or len(value_end.strip()) < 2:
+            raise Refusal(
+                "the template writes calls with and without arguments unlike, so none can be forced; leave it out"
+            )
+        return opens, value_end, closes
+
+    def _may_follow(self, rest: str) -> bool:
+        return _NAME.match(rest) is not None
+
+    @cached_property
+    def _behind_name(self) -> re.Pattern[str]:
+        return _which(self.name_end, self.empty_between, self.empty_after)
+
+    @cached_property
+    def _behind_value(self) -> re.Pattern[str]:
+        return _which(self.next_key, self.between, self.after)
+
+    def _calls(self, text: str, start: int, tools: Tools) -> list[ToolCall]:
+        calls: list[ToolCall] = []
+        place, then = behind(text, start, self.before), "call"
+        while then == "call":
+            named = re.compile(r"[\w.\-]+").match(text, place)
+            found = named and self._behind_name.match(text, named.end())
+            if named is None or found is None:
+                return []
+            schema, arguments = _schema_of(named[0], tools), dict[str, Any]()
+            while found.lastgroup == "key":
+                key = re.compile(rf"([^\n<>\"]+?)\s*{spaced(self.value_begin)}").match(text, found.end())
+                ended = key and self._behind_value.search(text, key.end())
+                if key is None or ended is None:
+                    return []
+                value = self._bare_value(text[key.end() : ended.start()])
+                arguments[key[1]] = valued(value, (schema.get("properties") or {}).get(key[1]), schema)
+                found = ended
+            calls.append(called(named[0], arguments))
+            place, then = found.end(), str(found.lastgroup)
+        return calls
+
+    def _bare(self, text: str, tools: Tools) -> list[ToolCall]:
+        """The calls of a text without the first word before them, which Qwen3-Coder leaves out at times."""
+        first, *last = self.before.rsplit(maxsplit=1)
+        text = text.lstrip()
+        if not last or not text.startswith(last[0]):
+            return []
+        calls, offered = self._calls(f"{first} {text}", 0, tools), offered_in(tools)
+        return calls if all(each["function"]["name"] in offered for each in calls) else []
+
+    def _may_be_bare(self, text: str) -> bool:
+        _, *last = self.before.rsplit(maxsplit=1)
+        text = text.lstrip()
+        return bool(last) and (text.startswith(last[0]) or last[0].startswith(text))
+
+    def _bare_value(self, text: str) -> str:
+        """A value without the white space that the template writes around it."""
+        before = self.value_begin[len(self.value_begin.rstrip()) :]
+        after = self.next_key[: len(self.next_key) - len(self.next_key.lstrip())]
+        return text.removeprefix(before).removesuffix(after)
+
+
+def shown_lists(
+    text: str, empty: str, names: Sequence[str], arguments: Sequence[Mapping[str, str]]
+) -> ListedCalls | None:
+    """The form of calls in what a template wrote of functions with these arguments, and of the same without any."""
+    words = [word for name, given in zip(names, arguments, strict=True) for word in (name, *sum(given.items(), ()))]
+    parts, bare = _between(text, words), _between(empty, names)
+    if parts is None or bare is None or len({len(given) for given in arguments}) > 1:
+        return None
+    each = 1 + 2 * len(arguments[0])
+    first, others = parts[1:each], [parts[each * number + 1 : each * (number + 1)] for number in range(len(names))]
+    if any(one != first for one in others) or len(set(first[2::2])) > 1 or not all(map(str.strip, first)):
+        return None
+    return ListedCalls(
+        before=parts[0].strip(),
+        between=parts[each] if len(names) > 1 else None,
+        after=parts[-1].rstrip(),
+        name_end=first[0],
+        value_begin=first[1],
+        next_key=first[2],
+        empty_between=bare[1] if len(names) > 1 else None,
+        empty_after=bare[-1].rstrip(),
+    )
+
+
+def _between(text: str, words: Sequence[str]) -> list[str] | None:
+    """What stands before, between and behind some words that follow each other in a text."""
+    found, place = list[str](), 0
+    for word in words:
+        at = text.find(word, place)
+        if at < 0:
+            return None
+        found.append(text[place:at])
+        place = at + len(word)
+    return [*found, text[place:]]
+
+
+def _which(key: str, call: str | None, end: str) -> re.Pattern[str]:
+    """A pattern that tells what follows: a key, another call, or nothing more."""
+    ways = [rf"(?P<key>\s*{spaced(key)}\s*)"]
+    ways += [] if call is None else [rf"(?P<call>\s*{spaced(call)}\s*)"]
+    return re.compile("|".join([*ways, rf"(?P<end>\s*{spaced(end)}\s*\Z)"]))
+
+
+def _schema_of(name: str, tools: Tools) -> Mapping[str, Any]:
+    """What a tool takes; nothing where it is not offered, or does not say it."""
+    for tool in tools:
+        function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+        if isinstance(function, Mapping) and function.get("name") == name:
+            parameters = function.get("parameters")
+            return parameters if isinstance(parameters, Mapping) else {}
+    return {}
+
+
+def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
+    """The rule of a value and what ends it."""
+    told = schema.get("enum") if isinstance(schema, Mapping) else None
+    if isinstance(told, list) and told and all(isinstance(each, str) for each in told):
+        return f"({' | '.join(_quoted(each + ends) for each in told)})"
+    kinds = kinds_of(schema, root)
+    if not kinds or "string" in kinds:
+        one, two, *_ = (re.escape(sign).replace("/", r"\/") for sign in ends.strip())
+        return rf"/([^{one}]|{one}[^{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
+    shared = {name: root[name] for name in ("$defs", "definitions") if name in root}
+    own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+    plain = json.dumps({"x-guidance": own, **shared, **schema})
+    return f"%json {plain} {_quoted(ends)}"
+
+
+def _quoted(words: str) -> str:
+    return json.dumps(words, ensure_ascii=False)
