@@ -1,6 +1,7 @@
 """Translators of Marian and M2M-100 as they are published: taken, tuned and saved, they read and write as before."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ import transformers
 from transformers import M2M100Config, MarianConfig
 
 import danlu
+from danlu.bundle.augmenters.back_translation import BackTranslation
 from danlu.bundle.bundle import Bundle
+from danlu.machine.seed import generator
+from danlu.model.new_tokens import make_room
 from danlu.refusal import Refusal
+from danlu.stages.given import take
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizers.extended import Extended
 
 from ..text.tokenizing.translators import CHINESE, ENGLISH, marian, of_many_languages, size
 from .others_models import taken
@@ -56,6 +63,7 @@ def wrote(folder: Path, source: str, **how: Any) -> str:
 def test_it_translates_as_in_transformers_with_the_beams_of_its_author(opus: Path) -> None:
     bundle = taken(opus)
     assert (bundle.task.kind, bundle.task.policy.beams) == ("translate", 3)
+    assert bundle.task.policy.max_new_tokens == 511
     for text in CHINESE[:4]:
         (said,) = bundle.generate([text], max_new_tokens=12)
         assert said[0].text.strip() == wrote(opus, text, num_beams=3, max_new_tokens=12)
@@ -69,7 +77,7 @@ def test_it_learns_what_its_own_tokenizer_makes_of_both_sides(opus: Path, tuning
     for row, pair in zip(rows, PAIRS, strict=True):
         told = theirs(pair["text"], text_target=pair["translation"])
         assert (row.row.input_ids.tolist(), row.target_ids.tolist()) == (told["input_ids"], told["labels"])
-    assert (bundle.folder / "target_tokenizer.json").is_file()
+    assert (bundle.folder / "danlu_target_tokenizer.json").is_file()
     assert (
         transformers.AutoTokenizer.from_pretrained(bundle.folder)(CHINESE)["input_ids"] == theirs(CHINESE)["input_ids"]
     )
@@ -102,6 +110,7 @@ def test_the_language_to_be_written_is_read_first(tmp_path: Path) -> None:
     for told, why in (
         ({"target_language": "cmn_Hant"}, "no token of the language 'cmn_Hant'.*did you mean 'cmn_Hans'"),
         ({"source_language": "cmn_Hans"}, "leave 'source_language' out"),
+        ({"source_language": "cmn_Hans", "target_language": None}, "leave 'source_language' out"),
     ):
         with pytest.raises(Refusal, match=why):
             bundle.task.model_copy(update=told).encode([{"text": "a"}], bundle.tokenizer, 64, labelled=False)
@@ -122,3 +131,49 @@ def test_models_of_many_languages_read_and_write_their_tokens(tmp_path: Path) ->
     )
     (said,) = bundle.generate([CHINESE[1]], max_new_tokens=8)
     assert said[0].text.strip() == theirs.decode(ids[0], skip_special_tokens=True).removeprefix("__en__").strip()
+
+
+@pytest.mark.filterwarnings("ignore:Recommended")
+def test_texts_are_translated_away_and_back_by_the_languages_of_each_model(tmp_path: Path) -> None:
+    away = with_network(marian(tmp_path / "away" / "given", ["eng", "yue"]))
+    home = of_many_languages(tmp_path / "home" / "given")
+    with_network(home, M2M100Config, vocab_size=size(home) + 108, decoder_start_token_id=2)
+    theirs = transformers.M2M100Tokenizer.from_pretrained(home, src_lang="en", tgt_lang="zh")
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(home).eval()
+
+    def back(text: str) -> str:
+        told = theirs([text], return_tensors="pt")
+        ids = model.generate(**told, forced_bos_token_id=theirs.get_lang_id("zh"), num_beams=1, max_new_tokens=40)
+        return str(theirs.decode(ids[0], skip_special_tokens=True)).strip()
+
+    most = 2 * 10 + 16  # of rows of up to 10 tokens
+    codes = re.compile(">>...<<|__[a-z]+__")
+    via = [
+        codes.sub("", wrote(away, f">>eng<< {text}", num_beams=1, max_new_tokens=most)).strip() for text in CHINESE[:3]
+    ]
+    bundle = tmp_path / "bundle"
+    task = Task.model_validate({"kind": "translate", "source_language": "en", "target_language": "zh"})
+    take(str(home), task, bundle, "float32", "en", lambda _: None)
+    for folder, languages in ((home, {"via": "en", "language": "zh"}), (bundle, {})):
+        made = BackTranslation(there=str(away), back=str(folder), there_prefix=">>eng<<", temperature=0, **languages)
+        rows = made.augment([{"text": text} for text in CHINESE[:3]], generator(0, "a"))
+        assert [row["text"][:6] for row in rows] == [codes.sub("", back(text)).strip()[:6] for text in via]
+    lost = BackTranslation(there=str(away), back=str(home), there_prefix=">>eng<< please", temperature=0)
+    with pytest.raises(Refusal, match="no token of the language"):
+        lost.augment([{"text": "a"}], generator(0, "a"))
+
+
+def test_tokens_that_are_added_begin_as_the_pieces_that_they_replace(tmp_path: Path) -> None:
+    folder = of_many_languages(tmp_path / "given")
+    with_network(folder, M2M100Config, vocab_size=size(folder) + 108, decoder_start_token_id=2)
+    base = {"kind": "pretrained", "path": str(folder)}
+    extended = Extended.model_validate({"base": base, "special": [f"<{number}>" for number in range(12)]})
+    network = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
+    before = network.get_input_embeddings().weight.detach().clone()
+    tokenizer = extended.build(lambda: iter(()))
+    make_room(network, tokenizer, folder, "m2m")
+    after = network.get_input_embeddings().weight.detach()
+    added = tokenizer.convert_tokens_to_ids("<3>")
+    assert torch.equal(after[: size(folder)], before[: size(folder)])
+    assert len(after) >= len(tokenizer)
+    assert not torch.equal(after[added], before[added])

@@ -36,6 +36,13 @@ def open_network(path: str, auto_class: str) -> tuple[PreTrainedModel, Tokenizer
     return _opened(folder, path, auto_class)
 
 
+def languages_of(path: str) -> tuple[str | None, str | None]:
+    """The languages of a bundle that translates between many, as its task names them; none of any other folder."""
+    _, facts = _checked(path)
+    told = facts.get("task", {})
+    return told.get("source_language"), told.get("target_language")
+
+
 def open_language_model(path: str) -> tuple[PreTrainedModel, Tokenizer, list[Rewriter]]:
     """The network with the head that says words, whatever its shape; its tokenizer; what rewrites texts before it.
 

@@ -15,6 +15,7 @@ from danlu.model.spelling import context
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.special import end_id
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 FORMS = 64
@@ -171,7 +172,8 @@ class Endings:
         known: Mapping[str, int] = self.tokenizer.get_vocab()
         if name in known:
             return known[name]
-        ids = self.tokenizer.encode(name, add_special_tokens=False)
+        (cut,) = tokenized([name], self.tokenizer, offsets=False, special=False, written=True)
+        ids = cut.ids
         if len(ids) != 1:
             raise Refusal(
                 f"logit_bias: '{name}' is {len(ids)} tokens; name one token, by its text or by its number as in '#123'"

@@ -23,7 +23,7 @@ from danlu.refusal import Refusal
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
 
-FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model", "*.jinja"]
+FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model", "*.spm", "*.jinja"]
 """What is fetched of a name on the hub."""
 
 SETTINGS = [pattern for pattern in FILES if not pattern.endswith(".safetensors")]

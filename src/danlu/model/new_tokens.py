@@ -26,7 +26,8 @@ def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name
         Refusal: the tokenizer has more tokens than the network has embeddings, and is not the old one extended.
     """
     known = len(_tables(network)[0])
-    old = Pretrained(path=str(folder)).build(lambda: iter(())) if (folder / "tokenizer.json").is_file() else None
+    there = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json"))
+    old = Pretrained(path=str(folder)).build(lambda: iter(())) if there else None
     if old is None or not _extends(tokenizer, old):
         if len(tokenizer) > known:
             raise Refusal(

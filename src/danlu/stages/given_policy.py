@@ -14,21 +14,32 @@ _OURS = {
     "no_repeat_ngram_size": "no_repeat_ngram",
 }
 _BEAM = {"num_beams": "beams", "length_penalty": "length_penalty", "early_stopping": "early_stopping"}
+_LENGTHS = {"min_length": "min_new_tokens", "max_length": "max_new_tokens"}
+"""What authors of encoder-decoders say of a text together with the token that it begins with."""
 _CHANCE = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 _IDLE = {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_new_tokens": 0}
 """Values with which a setting does nothing."""
 
 
-def author_policy(folder: Path, say: Say) -> dict[str, Any] | None:
-    """The policy of a model in a folder, the likeliest text where its author draws; None where nothing is said."""
+def author_settings(folder: Path) -> dict[str, Any]:
+    """What the author says of writing; of models of some years ago it stands among the other settings."""
     told = next((name for name in (GENERATION, CONFIG) if (folder / name).is_file()), None)
-    if told is None:
-        return None
-    plain = read_json(file_inside(folder, told), "copy the folder again")  # older ones say it in their settings
+    return {} if told is None else read_json(file_inside(folder, told), "copy the folder again")
+
+
+def author_policy(folder: Path, say: Say, *, two_sides: bool) -> dict[str, Any] | None:
+    """The policy of a model in a folder, the likeliest text where its author draws; None where nothing is said.
+
+    Lengths of an encoder-decoder (`two_sides`) are those of what it writes; of a decoder they count what it reads.
+    """
+    plain = author_settings(folder)
     beams = plain.get("num_beams") or 1
     names = _OURS | (_BEAM if beams > 1 else {})
     given = {name: value for name, value in plain.items() if name in names and value not in (None, _IDLE.get(name))}
     found = {names[name]: value for name, value in given.items()}
+    for name, ours in _LENGTHS.items() if two_sides else ():
+        if isinstance(length := plain.get(name), int) and length > 1:
+            found.setdefault(ours, length - 1)
     if plain.get("do_sample") is True:
         drawn = ["policy.kind=sample"]
         drawn += [f"policy.{name}={plain[name]}" for name in _CHANCE if plain.get(name) not in (None, 0)]

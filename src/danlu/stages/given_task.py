@@ -10,12 +10,12 @@ from transformers import PreTrainedConfig
 
 from danlu.machine.door import file_inside, opened, read_bytes, read_json
 from danlu.machine.hub import local_folder
-from danlu.model.folder import FILES, GENERATION, settings_in
+from danlu.model.folder import FILES, settings_in
 from danlu.model.label_rows import known_labels
 from danlu.model.source import Say
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
-from danlu.stages.given_policy import author_policy
+from danlu.stages.given_policy import author_policy, author_settings
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -45,7 +45,7 @@ def task_of(path: str, tokenizer: Tokenizer, asked: Task | None, say: Say) -> Ta
         _refuse_other(asked, settings, path)
         told = _SAID[asked.kind](folder, path) if asked.kind in _SAID else {}
         if "policy" in type(asked).model_fields and "policy" not in asked.model_fields_set:
-            told["policy"] = author_policy(folder, say)
+            told["policy"] = author_policy(folder, say, two_sides=bool(settings.is_encoder_decoder))
         if asked.kind == "embed":
             _refuse_lower_case(folder, tokenizer, path)
             told.setdefault("max_length", _longest(tokenizer))
@@ -223,7 +223,7 @@ def _refuse_lower_case(folder: Path, tokenizer: Tokenizer, path: str) -> None:
 
 def _refuse_nameless(task: Task, folder: Path, path: str) -> None:
     """Refuse a translator of many languages of which nobody says into which."""
-    plain = read_json(folder / GENERATION, _REMEDY) if (folder / GENERATION).is_file() else {}
+    plain = author_settings(folder)
     if getattr(task, "target_language", None) is None and plain.get("forced_bos_token_id") is None:
         raise Refusal(
             f"{path}: translates between many languages; name them: source_language=... target_language=..., by their "

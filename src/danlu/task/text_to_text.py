@@ -147,7 +147,8 @@ class TextToText(Task):
         first = self._first(tokenizer)
         asked = languages_to_ask(tokenizer)
         if asked and getattr(self, "target_language", "") is None:
-            say(f"the model writes {', '.join(asked.values())}, as 'target_language' says; without it, as it happens")
+            names = ", ".join([*asked.values()][:8]) + ("" if len(asked) <= 8 else ", ...")
+            say(f"the model writes {names}, as 'target_language' says; without it, as it happens")
         suited = self.model_copy(update=found | {"forced": forced if first is None else first})
         borders_alike(
             inner, suited.config() | {"forced_bos_token_id": suited.forced}

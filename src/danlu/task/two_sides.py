@@ -46,7 +46,8 @@ def language_tokens(
         None if language is None else _language_token(tokenizer, language, key)
         for language, key in ((source_language, "source_language"), (target_language, "target_language"))
     )
-    if written not in languages_to_ask(tokenizer):
+    asked = languages_to_ask(tokenizer)
+    if not {read, written}.intersection(asked):
         return read, written
     if read is not None:
         raise Refusal(

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, M2M100Tokenizer, MarianTokenizer
 
 from danlu.refusal import Refusal
+from danlu.text.batching.shards import tokenizer_hash
 from danlu.text.tokenizing.folder import open_tokenizer, save_tokenizer
 from danlu.text.tokenizing.narrowed import narrowed
 from danlu.text.tokenizing.sentence_pieces import read_pieces
 from danlu.text.tokenizing.tokenized import tokenized
-from danlu.text.tokenizing.tokenizer import Tokenizer, fingerprint
+from danlu.text.tokenizing.tokenizer import Tokenizer, fingerprint, write_by
 from danlu.text.tokenizing.tokenizers.extended import Extended
 
 from .translators import CHINESE, ENGLISH, marian, of_many_languages
@@ -119,7 +120,92 @@ def test_byte_pairs_of_many_languages_are_those_of_transformers(many: Path, tmp_
         assert ours.convert_tokens_to_ids(f"__{code}__") == theirs.get_lang_id(code)
     save_tokenizer(ours, tmp_path)
     assert fingerprint(open_tokenizer(tmp_path, "again")) == fingerprint(ours)
-    assert not (tmp_path / "target_tokenizer.json").exists()
+    assert not (tmp_path / "danlu_target_tokenizer.json").exists()
+
+
+def test_words_that_somebody_has_added_keep_their_numbers(folder: Path, tmp_path: Path) -> None:
+    with warnings.catch_warnings(action="ignore"):
+        added = MarianTokenizer.from_pretrained(folder)
+    added.add_tokens(["丹炉"])
+    added.add_special_tokens({"extra_special_tokens": ["<deep>"]}, replace_extra_special_tokens=False)
+    added.save_pretrained(tmp_path)
+    ours = open_tokenizer(tmp_path, "added")
+    for token in ("丹炉", "<deep>"):
+        assert ours.convert_tokens_to_ids(token) == added.convert_tokens_to_ids(token)
+    found = [each.ids for each in tokenized(["丹炉", "<deep>"], ours, special=False, written=True)]
+    assert added.convert_tokens_to_ids("丹炉") in found[0]
+    assert added.convert_tokens_to_ids("<deep>") not in found[1]
+    (tmp_path / "added_tokens.json").write_text('{"丹炉": 3}')
+    with pytest.raises(Refusal, match="'丹炉' was added with a number that is taken"):
+        open_tokenizer(tmp_path, "added")
+
+
+def test_words_that_transformers_adds_where_languages_are_refused(many: Path, tmp_path: Path) -> None:
+    added = M2M100Tokenizer.from_pretrained(many)
+    added.add_tokens(["丹炉"])
+    assert added.convert_tokens_to_ids("丹炉") == added.get_lang_id("af")
+    added.save_pretrained(tmp_path)
+    with pytest.raises(Refusal, match="'丹炉' was added with a number that is taken"):
+        open_tokenizer(tmp_path, "added")
+
+
+def test_shards_tell_two_ways_to_cut_what_is_written_apart(ours: Tokenizer) -> None:
+    other = copy.deepcopy(ours)
+    write_by(other, copy.deepcopy(ours.backend_tokenizer))
+    assert tokenizer_hash(other) != tokenizer_hash(ours)
+    assert fingerprint(other) != fingerprint(ours)
+
+
+@pytest.mark.parametrize("letters", [65, 1_000_000])
+def test_a_piece_that_is_longer_than_any_is_refused(letters: int, tmp_path: Path) -> None:
+    made, piece = marian(tmp_path / "opus"), "b" * letters
+    told = b"\x0a" + _size(letters) + piece.encode()
+    (made / "source.spm").write_bytes((made / "source.spm").read_bytes() + b"\x0a" + _size(len(told)) + told)
+    with pytest.raises(Refusal, match=r"source\.spm: the piece 'b+…' has more than 64"):
+        open_tokenizer(made, "opus")
+    names = json.loads((made / "vocab.json").read_text("utf-8"))
+    (marian(made) / "vocab.json").write_text(json.dumps(names | {piece: len(names)}))
+    with pytest.raises(Refusal, match=r"vocab\.json: the token 'b+…' has more than 64"):
+        open_tokenizer(made, "opus")
+
+
+def _size(value: int) -> bytes:
+    """A number as protocol buffers write it."""
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+@pytest.mark.parametrize("lacking", ["source.spm", "target.spm", "vocab.json"])
+def test_a_file_that_is_lacking_is_named(lacking: str, tmp_path: Path) -> None:
+    made = marian(tmp_path / "opus")
+    (made / lacking).unlink()
+    with pytest.raises(Refusal, match=f"a translator of Marian has a {lacking} as well"):
+        open_tokenizer(made, "opus")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"remove_extra_whitespaces": False}, {"add_dummy_prefix": False}, {"user_defined_symbols": ["tea", "在"]},
+     {"normalization_rule_name": "identity"}, {"byte_fallback": True, "vocab_size": 400}],
+)  # fmt: skip
+def test_other_options_of_sentencepiece_are_followed(options: dict[str, Any], tmp_path: Path) -> None:
+    made = marian(tmp_path / "opus", trained=options)
+    with warnings.catch_warnings(action="ignore"):
+        theirs = MarianTokenizer.from_pretrained(made)
+    theirs.punc_normalizer = str
+    ours = open_tokenizer(made, "opus")
+    texts = [*ENGLISH, "", "  tea  a ", "I like\ttea"]
+    assert ids(texts, ours, written=True) == [theirs(text_target=text)["input_ids"] for text in texts]
+
+
+@pytest.mark.parametrize("options", [{"treat_whitespace_as_suffix": True}, {"model_type": "char"}])
+def test_ways_to_cut_that_no_translator_has_are_refused(options: dict[str, Any], tmp_path: Path) -> None:
+    made = marian(tmp_path / "opus", trained=options)
+    with pytest.raises(Refusal, match="in a way that no translator is known to do"):
+        open_tokenizer(made, "opus")
 
 
 def test_what_is_damaged_is_told_in_a_sentence(tmp_path: Path) -> None:

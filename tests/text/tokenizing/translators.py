@@ -19,12 +19,12 @@ ENGLISH = [
 ] * 4  # fmt: skip
 
 
-def marian(folder: Path, languages: Sequence[str] = (), **settings: Any) -> Path:
+def marian(folder: Path, languages: Sequence[str] = (), trained: dict[str, Any] | None = None, **settings: Any) -> Path:
     """Chinese to English as opus-mt has it: two models of pieces, one vocabulary, its padding last."""
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     for name, texts in (("source.spm", CHINESE), ("target.spm", ENGLISH)):
-        pieces = _trained(folder / name, texts, "unigram", 120)
+        pieces = _trained(folder / name, texts, "unigram", 120, **trained or {})
         counts.update(pieces.id_to_piece(number) for number in range(3, pieces.get_piece_size()))
         for text in texts:
             counts.update(pieces.encode(text, out_type=str))
@@ -48,14 +48,13 @@ def size(folder: Path) -> int:
     return len(json.loads((folder / "vocab.json").read_text("utf-8")))
 
 
-def _trained(path: Path, texts: list[str], sort: str, size: int) -> Any:
+def _trained(path: Path, texts: list[str], sort: str, size: int, **options: Any) -> Any:
     from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
     model = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(texts), model_writer=model, vocab_size=size, model_type=sort, hard_vocab_limit=False,
-        character_coverage=1.0, minloglevel=2, num_threads=1,
-    )  # fmt: skip
+    told = {"vocab_size": size, "model_type": sort, "hard_vocab_limit": False, "character_coverage": 1.0}
+    told |= {"minloglevel": 2, "num_threads": 1} | options
+    SentencePieceTrainer.train(sentence_iterator=iter(texts), model_writer=model, **told)
     path.write_bytes(model.getvalue())
     return SentencePieceProcessor(model_proto=model.getvalue())
 

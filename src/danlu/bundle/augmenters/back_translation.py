@@ -7,14 +7,20 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from danlu.bundle.network import open_network
+from danlu.bundle.network import languages_of, open_network
 from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.augmenting.passage import Passage, read_passages
 from danlu.data.record import Record
 from danlu.model.positions import longest_row
+from danlu.task.two_sides import language_tokens, languages_to_ask
 from danlu.text.batching.batch import plan
 from danlu.text.batching.encoded import Sizes
+from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+Languages = tuple[str | None, str | None]
+"""Of what is read and of what is written."""
 
 BATCH_TOKENS = 2048
 LONGEST = 512  # tokens of a text; what is longer is not translated, since its end would be lost
@@ -35,6 +41,8 @@ class BackTranslation(Augmenter):
         description="put before each text, such as T5's 'translate English to ...: ', or Marian's '>>cmn_Hans<<'",
     )
     back_prefix: str = Field(default="", description="put before each translation")
+    language: str | None = Field(default=None, description="of the texts, its token in models of many languages")
+    via: str | None = Field(default=None, description="the language between, its token in models of many languages")
     temperature: float = Field(default=1.0, ge=0, le=10, description="of sampling; 0: the likeliest translation")
 
     def inputs(self) -> list[str]:
@@ -45,8 +53,9 @@ class BackTranslation(Augmenter):
         """The new rows; see `Augmenter.augment`. A text that comes back as it was, empty or too long gives none."""
         texts = [_text(passage) for passage in read_passages(records, self.column, "character")]
         rows = [row for row, text in enumerate(texts) if text is not None for _ in range(self.copies)]
-        away = self._translated([texts[row] or "" for row in rows], self.there, self.there_prefix, rng)
-        home = self._translated([text or "" for text in away], self.back, self.back_prefix, rng)
+        there, back = (self.language, self.via), (self.via, self.language)
+        away = self._translated([texts[row] or "" for row in rows], self.there, self.there_prefix, there, rng)
+        home = self._translated([text or "" for text in away], self.back, self.back_prefix, back, rng)
         made: list[Record] = []
         seen = {(row, text) for row, text in enumerate(texts)}
         for row, via, text in zip(rows, away, home, strict=True):
@@ -55,12 +64,20 @@ class BackTranslation(Augmenter):
                 made.append(records[row] | {self.column: text, SOURCE_ROW: row})
         return made
 
-    def _translated(self, texts: list[str], path: str, prefix: str, rng: np.random.Generator) -> list[str | None]:
+    def _translated(
+        self,
+        texts: list[str],
+        path: str,
+        prefix: str,
+        languages: Languages,
+        rng: np.random.Generator,
+    ) -> list[str | None]:
         """The translation of each text, None for one that is too long, in batches of like lengths."""
         model, tokenizer = open_network(path, "AutoModelForSeq2SeqLM")
-        language = tokenizer.get_added_vocab().get(prefix.strip())  # such as Marian's >>cmn_Hans<<, which is no text
-        before, prefix = ([], prefix) if language is None else ([language], "")
-        ids = [before + each.ids for each in tokenized([prefix + text for text in texts], tokenizer, offsets=False)]
+        prefix, before, forced = _languages(tokenizer, prefix, languages if any(languages) else languages_of(path))
+        cut = tokenized([prefix + text for text in texts], tokenizer, offsets=False, special=not before)
+        end = [number for number in [end_id(tokenizer)] if number is not None and before]
+        ids = [before + each.ids + end for each in cut]
         limit = min(LONGEST, longest_row(model))
         short = [row for row, tokens in enumerate(ids) if len(tokens) <= limit]
         found: list[str | None] = [None] * len(texts)
@@ -77,11 +94,28 @@ class BackTranslation(Augmenter):
                     input_ids=batch["input_ids"],
                     attention_mask=batch["attention_mask"],
                     max_new_tokens=min(limit - 1, 2 * piece.width + 16),
-                    **sampling,
+                    **sampling | forced,
                 )
             for row, text in zip(rows, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
                 found[row] = text.strip()
         return found
+
+
+def _languages(tokenizer: Tokenizer, prefix: str, languages: Languages) -> tuple[str, list[int], dict[str, int]]:
+    """What is put before a text as text and as tokens of languages, and the token that a translation begins with.
+
+    A prefix that spells such a token of Marian, as `>>cmn_Hans<<`, is the token.
+
+    Raises:
+        Refusal: the tokenizer has no such token.
+    """
+    source, target = languages
+    asked = languages_to_ask(tokenizer)
+    if prefix.strip().startswith(">>"):
+        prefix, target = "", prefix.strip().removeprefix(">>").removesuffix("<<")
+    read, written = language_tokens(tokenizer, None if asked else source, target)
+    forced = {} if written is None else {"forced_bos_token_id": written}
+    return prefix, [] if read is None else [read], forced
 
 
 def _text(passage: Passage) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text, backend_to_write, written_by
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -156,9 +156,12 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
     """SHA-256 of what decides which numbers a text becomes."""
-    plain = json.loads(backend_for_text(tokenizer).to_str())
-    plain = {name: value for name, value in plain.items() if name not in ("truncation", "padding")}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode("utf-8")).hexdigest()
+    backends = [backend_for_text(tokenizer)]
+    if written_by(tokenizer) is not None:
+        backends.append(backend_to_write(tokenizer))
+    plain = [json.loads(backend.to_str()) for backend in backends]
+    told = [{name: each[name] for name in each if name not in ("truncation", "padding")} for each in plain]
+    return hashlib.sha256("\n".join(json.dumps(each, sort_keys=True) for each in told).encode("utf-8")).hexdigest()
 
 
 def _check(folder: Path, name: str, wanted: dict[str, Any], *, hashes: bool) -> None:

@@ -33,13 +33,16 @@ class Laid:
     end: int
 
 
-def laid(filled: Sequence[Filled], tokenizer: Tokenizer, *, special: bool) -> list[list[Laid]]:
+def laid(filled: Sequence[Filled], tokenizer: Tokenizer, *, special: bool, written: bool = False) -> list[list[Laid]]:
     """Each prompt with each of its words, cut into tokens as a whole, so that borders are those of running text.
+
+    `written`: as texts that are to be written, which some translators cut otherwise.
 
     Raises:
         Refusal: a word has no token or unknown ones, or two words have the same.
     """
-    encodings = tokenized([each.whole(word) for each in filled for word in each.words], tokenizer, special=special)
+    wholes = [each.whole(word) for each in filled for word in each.words]
+    encodings = tokenized(wholes, tokenizer, special=special, written=written)
     found = []
     for each in filled:
         rows = [_laid(next(encodings), each, word, tokenizer) for word in each.words]

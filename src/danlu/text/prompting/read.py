@@ -75,7 +75,7 @@ def written(prompts: Sequence[Filled], tokenizer: Tokenizer) -> list[Read]:
         Refusal: see `laid`.
     """
     sources = tokenized([each.before.rstrip() for each in prompts], tokenizer, offsets=False)
-    sides = laid([replace(each, before="") for each in prompts], tokenizer, special=False)
+    sides = laid([replace(each, before="") for each in prompts], tokenizer, special=False, written=True)
     end = end_id(tokenizer)
     found = []
     for each, source, rows in zip(prompts, sources, sides, strict=True):

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from danlu.machine.door import MOST_JSON, opened, read_bytes, read_json, staged
+from danlu.machine.door import MOST_JSON, file_inside, opened, read_bytes, read_json, staged
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer, backend_to_write, write_by, written_by
 from danlu.text.tokenizing.translators import open_translator
 
 FILES = (
-    "tokenizer.json", "target_tokenizer.json", "added_tokens.json",
+    "tokenizer.json", "danlu_target_tokenizer.json", "added_tokens.json",
     "special_tokens_map.json", "tekken.json", "vocab*.json", "vocab*.txt",
     "merges*.txt", "dict*.txt", "bpe.codes", "emoji.json", "entity_vocab.json", "*.model", "*.spm", "*.tiktoken",
     "chat_template.jinja", "additional_chat_templates/*.jinja", "chat_template.json",
@@ -19,7 +19,7 @@ FILES = (
 
 SETTINGS = "tokenizer_config.json"
 
-WRITTEN = "target_tokenizer.json"
+WRITTEN = "danlu_target_tokenizer.json"
 """By what texts to be written are cut, where it is another way than for those to be read; as `tokenizer.json` is."""
 
 _REMEDY = "give a folder with tokenizer.json, such as save_pretrained writes"
@@ -53,7 +53,8 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
         if isinstance(tokenizer, Tokenizer):
             tokenizer(_TRIED)  # settings of a wrong type are found at first use
             if WRITTEN in files:
-                write_by(tokenizer, _backend(folder / WRITTEN))
+                write_by(tokenizer, _backend(file_inside(folder, WRITTEN)))
+            backend_to_write(tokenizer).encode(_TRIED)
     if not isinstance(tokenizer, Tokenizer):
         raise Refusal(
             f"{name}: this tokenizer ({type(tokenizer).__name__}) has no fast form with character offsets; {_REMEDY}"

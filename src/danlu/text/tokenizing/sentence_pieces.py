@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 SPACE = "▁"
 
-_MOST = 64 * 2**20  # bytes; those of 250,000 pieces have 5 million
+_MOST = 16 * 2**20  # bytes; those of 250,000 pieces have 5 million
+LONGEST = 64  # characters of a piece; SentencePiece learns none of more than 16 unless it is told to
 _REMEDY = "copy the folder again"
 _PIECES, _TRAINER, _NORMALIZER = 1, 2, 3  # of the model
 _TEXT, _SCORE, _SORT = 1, 2, 3  # of a piece
-_MODEL_TYPE = 3  # of the trainer
+_MODEL_TYPE, _SUFFIX = 3, 24  # of the trainer
 _CHARACTERS, _PREFIX, _FEWER_SPACES = 2, 3, 4  # of the normalizer
 _UNIGRAM, _BPE = 1, 2
 _NORMAL, _USER_DEFINED, _BYTE = 1, 4, 6
@@ -52,6 +53,8 @@ class SentencePieces:
         steps: list[Any] = [normalizers.Precompiled(self.charsmap)] if self.charsmap else []
         if self.fewer_spaces:
             steps += [normalizers.Replace(Regex("^ +| +$"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
+        elif self.prefix:
+            steps += [normalizers.Prepend(" ")]
         return normalizers.Sequence(steps) if steps else None
 
     def finish(self, backend: "Backend") -> None:
@@ -61,7 +64,7 @@ class SentencePieces:
         normalizer = self.normalizer()
         if normalizer is not None:
             backend.normalizer = normalizer
-        scheme = "always" if self.prefix else "never"
+        scheme = "always" if self.prefix and self.fewer_spaces else "never"
         inner = any(SPACE in piece[1:] and piece.strip(SPACE) for piece in self.scores)
         backend.pre_tokenizer = pre_tokenizers.Metaspace(SPACE, prepend_scheme=scheme, split=not inner)
         back: list[Any] = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
@@ -77,23 +80,34 @@ def read_pieces(path: Path) -> SentencePieces:
     data = read_bytes(path, _REMEDY, _MOST)
     with opened(path, "is no model of SentencePiece", _REMEDY):
         scores: dict[str, float] = {}
-        trainer, normalizer, bytes_spelt = b"", b"", False
+        own, trainer, normalizer, bytes_spelt = list[str](), b"", b"", False
         for number, value in _fields(data):
             if number == _PIECES:
                 piece = dict(_fields(value))
                 sort = piece.get(_SORT, _NORMAL)
                 bytes_spelt = bytes_spelt or sort == _BYTE
                 if sort in (_NORMAL, _USER_DEFINED, _BYTE):
-                    scores[piece[_TEXT].decode("utf-8")] = struct.unpack("<f", piece.get(_SCORE, b"\0\0\0\0"))[0]
+                    name = piece[_TEXT].decode("utf-8")
+                    scores[name] = struct.unpack("<f", piece.get(_SCORE, b"\0\0\0\0"))[0]
+                    own += [name] if sort == _USER_DEFINED else []
             elif number == _TRAINER:
                 trainer = value
             elif number == _NORMALIZER:
                 normalizer = value
         if not scores:
             raise Refusal(f"{path}: holds no pieces; {_REMEDY}")
-        sort, alike = dict(_fields(trainer)).get(_MODEL_TYPE, _UNIGRAM), dict(_fields(normalizer))
-        if sort not in (_UNIGRAM, _BPE):
-            raise Refusal(f"{path}: cuts texts into whole words or characters, which no translator is known to do")
+        if long := next((name for name in scores if len(name) > LONGEST), None):
+            raise Refusal(f"{path}: the piece '{long:.20}…' has more than {LONGEST} characters, as none has; {_REMEDY}")
+        told, alike = dict(_fields(trainer)), dict(_fields(normalizer))
+        sort = told.get(_MODEL_TYPE, _UNIGRAM)
+        if sort not in (_UNIGRAM, _BPE) or told.get(_SUFFIX) or (own and sort == _BPE):
+            raise Refusal(
+                f"{path}: cuts texts in a way that no translator is known to do (whole words, characters, spaces "
+                "behind words, symbols of its own); give another model"
+            )
+        if own:  # found before all else
+            best = max((score for name, score in scores.items() if name not in own), default=0.0)
+            scores |= {name: len(name) * best - 0.1 for name in own}
         return SentencePieces(
             scores=scores,
             joined=sort == _BPE,

@@ -4,16 +4,19 @@ Both have the pieces of SentencePiece in one file, and the number of each in ano
 for what is read and for what is written (Tiedemann and Thottingal, 2020, OPUS-MT).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken
+
 from danlu.machine.door import file_inside, read_json
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.sentence_pieces import SentencePieces, read_pieces
+from danlu.text.tokenizing.sentence_pieces import LONGEST, SentencePieces, read_pieces
 from danlu.text.tokenizing.special import UNKNOWN
 from danlu.text.tokenizing.tokenizer import Tokenizer, write_by
 
-VOCABULARY = "vocab.json"
+VOCABULARY, ADDED = "vocab.json", "added_tokens.json"
 
 _SIDES = ("source.spm", "target.spm")
 _MANY = "sentencepiece.bpe.model"
@@ -29,6 +32,11 @@ def open_translator(folder: Path, settings: dict[str, Any], family: dict[str, An
     Raises:
         Refusal: a file is damaged, or the two sides number their pieces each on its own.
     """
+    named = settings.get("tokenizer_class", family.get("tokenizer_class", family.get("model_type")))
+    if named in ("MarianTokenizer", "marian"):
+        lacking = [name for name in (VOCABULARY, *_SIDES) if not (folder / name).is_file()]
+        if lacking and not (folder / "tokenizer.json").is_file():
+            raise Refusal(f"{folder}: a translator of Marian has a {lacking[0]} as well; {_REMEDY}")
     if not (folder / VOCABULARY).is_file():
         return None
     if all((folder / name).is_file() for name in _SIDES):
@@ -38,7 +46,6 @@ def open_translator(folder: Path, settings: dict[str, Any], family: dict[str, An
                 "takes translators with one; give such a model"
             )
         return _marian(folder, settings)
-    named = settings.get("tokenizer_class", family.get("tokenizer_class", family.get("model_type")))
     if (folder / _MANY).is_file() and named in ("M2M100Tokenizer", "m2m_100"):
         return _of_many_languages(folder, settings)
     return None
@@ -50,6 +57,7 @@ def _marian(folder: Path, settings: dict[str, Any]) -> Tokenizer:
     languages = [name for name in names if name.startswith(">>") and name.endswith("<<")]
     for backend in (read, written):
         backend.add_special_tokens(_special([name for name in (*_ROLES.values(), *languages) if name in names]))
+    _add((read, written), folder, settings)
     tokenizer = _wrapped(read, settings, names)
     write_by(tokenizer, written)
     return tokenizer
@@ -69,6 +77,7 @@ def _of_many_languages(folder: Path, settings: dict[str, Any]) -> Tokenizer:
     codes = CODES.get(str(settings.get("language_codes", "m2m100")), [])
     backend.add_special_tokens(_special([name for name in _ROLES.values() if name in names]))
     backend.add_special_tokens(_special([f"__{code}__" for code in codes]))
+    _add([backend], folder, settings)
     return _wrapped(backend, settings, names)
 
 
@@ -79,7 +88,24 @@ def _names(folder: Path) -> list[str]:
     names = [str(name) for name, _ in sorted(plain.items(), key=lambda item: (str(type(item[1])), item[1]))]
     if [plain[name] for name in names] != [*range(len(names))] or not {UNKNOWN, "</s>"} <= set(names):
         raise Refusal(f"{path}: expected tokens with the numbers from 0 on, '<unk>' and '</s>' among them; {_REMEDY}")
+    if long := next((name for name in names if len(name) > LONGEST), None):
+        raise Refusal(f"{path}: the token '{long:.20}…' has more than {LONGEST} characters, as none has; {_REMEDY}")
     return names
+
+
+def _add(backends: Sequence[Any], folder: Path, settings: dict[str, Any]) -> None:
+    """Add the tokens that somebody has added to the published ones, with the numbers that they have."""
+    plain = read_json(file_inside(folder, ADDED), _REMEDY) if (folder / ADDED).is_file() else {}
+    told: dict[int, dict[str, Any]] = {int(number): {"content": name} for name, number in plain.items()}
+    told |= {int(number): token for number, token in settings.get("added_tokens_decoder", {}).items()}
+    for number, token in sorted(told.items()):
+        name, special = token["content"], bool(token.get("special"))
+        for backend in backends:
+            if backend.token_to_id(name) is None:
+                added = AddedToken(name, normalized=False, special=special)
+                (backend.add_special_tokens if special else backend.add_tokens)([added])
+            if backend.token_to_id(name) != number:
+                raise Refusal(f"{folder}: the token '{name:.40}' was added with a number that is taken; {_REMEDY}")
 
 
 def _backend(pieces: SentencePieces, names: list[str], folder: Path) -> Any:
@@ -132,8 +158,6 @@ def _joins(scores: dict[str, float], known: dict[str, int]) -> list[tuple[str, s
 
 
 def _special(names: list[str]) -> list[Any]:
-    from tokenizers import AddedToken
-
     return [AddedToken(name, normalized=False, special=True) for name in names]
 
 
