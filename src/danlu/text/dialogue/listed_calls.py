@@ -77,11 +77,11 @@ class ListedCalls(CallForm):
         calls: list[ToolCall] = []
         place, then = behind(text, start, self.before), "call"
         while then == "call":
-            named = re.compile(r"[\w.\-]+").match(text, place)
+            named = re.compile(r"([\w.\-]+)\s*").match(text, place)
             found = named and self._behind_name.match(text, named.end())
             if named is None or found is None:
                 return []
-            schema, arguments = _schema_of(named[0], tools), dict[str, Any]()
+            schema, arguments = _schema_of(named[1], tools), dict[str, Any]()
             while found.lastgroup == "key":
                 key = re.compile(rf"([^\n<>\"]+?)\s*{spaced(self.value_begin)}").match(text, found.end())
                 ended = key and self._behind_value.search(text, key.end())
@@ -90,7 +90,7 @@ class ListedCalls(CallForm):
                 value = self._bare_value(text[key.end() : ended.start()])
                 arguments[key[1]] = valued(value, (schema.get("properties") or {}).get(key[1]), schema)
                 found = ended
-            calls.append(called(named[0], arguments))
+            calls.append(called(named[1], arguments))
             place, then = found.end(), str(found.lastgroup)
         return calls
 
@@ -153,9 +153,9 @@ def _between(text: str, words: Sequence[str]) -> list[str] | None:
 
 def _which(key: str, call: str | None, end: str) -> re.Pattern[str]:
     """A pattern that tells what follows: a key, another call, or nothing more."""
-    ways = [rf"(?P<key>\s*{spaced(key)}\s*)"]
-    ways += [] if call is None else [rf"(?P<call>\s*{spaced(call)}\s*)"]
-    return re.compile("|".join([*ways, rf"(?P<end>\s*{spaced(end)}\s*\Z)"]))
+    ways = [rf"(?P<key>{spaced(key)}\s*)"]
+    ways += [] if call is None else [rf"(?P<call>{spaced(call)}\s*)"]
+    return re.compile("|".join([*ways, rf"(?P<end>{spaced(end)}\s*\Z)"]))
 
 
 def _schema_of(name: str, tools: Tools) -> Mapping[str, Any]:
