@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
-from transformers import LlamaConfig
+from transformers import BertConfig, LlamaConfig
 
 from danlu.refusal import Refusal
 from danlu.stages.given import take
@@ -53,6 +54,44 @@ def test_vectors_are_pooled_and_cut_as_sentence_transformers_would(
         assert bundle.predict([text])[0]["vector"] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"])
+@pytest.mark.parametrize("config", [BertConfig, LlamaConfig], ids=["encoder", "decoder"])
+def test_every_pooling_of_sentence_transformers_makes_the_same_vectors_and_is_kept(
+    mode: str, config: type[Any], tmp_path: Path
+) -> None:
+    library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    folder = given(tmp_path, "AutoModel", config)
+    _as_vectors(folder, {"pooling_mode": mode}, "Normalize")
+    if (mode, config) == ("cls", LlamaConfig):
+        with pytest.raises(Refusal, match="the first token of a decoder has seen no other; write 'mean' or 'last'"):
+            taken(folder)
+        return
+    texts = [*TEXTS, " ".join(TEXTS)]
+    told = library.SentenceTransformer(str(folder), device="cpu").encode(texts)
+    bundle = taken(folder)
+    assert np.array([each["vector"] for each in bundle.predict(texts)]) == pytest.approx(told, abs=1e-5)
+    again = library.SentenceTransformer(str(bundle.folder), device="cpu").encode(texts)
+    assert again == pytest.approx(told, abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["lasttoken", "max", "weightedmean"])
+def test_vectors_of_a_decoder_are_those_of_its_hidden_states(mode: str, tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModel", LlamaConfig)
+    _as_vectors(folder, {"pooling_mode": mode}, "Normalize")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    for text, said in zip(TEXTS, taken(folder).predict(TEXTS), strict=True):
+        with torch.no_grad():
+            hidden_TE = model(**tokenizer(text, return_tensors="pt", truncation=True, max_length=8))[0][0]
+        places_T1 = torch.arange(1, len(hidden_TE) + 1)[:, None]
+        vector_E = {
+            "lasttoken": hidden_TE[-1],
+            "max": hidden_TE.amax(0),
+            "weightedmean": (hidden_TE * places_T1).sum(0) / places_T1.sum(),
+        }[mode]
+        assert said["vector"] == pytest.approx((vector_E / vector_E.norm()).tolist(), abs=1e-5)
+
+
 def test_a_limit_of_the_tokenizer_cuts_as_well(tmp_path: Path) -> None:
     folder = given(tmp_path, "AutoModel")
     _as_vectors(folder, {"pooling_mode": "mean"}, "Normalize")
@@ -92,7 +131,7 @@ def test_what_is_to_stand_before_texts_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pooling", "more", "sentence"),
     [
-        ({"pooling_mode_max_tokens": True}, (), "pooled by max_tokens"),
+        ({"pooling_mode_some_tokens": True}, (), "pooled by some_tokens"),
         ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True}, (), "by cls_token and mean_tokens"),
         ({}, (), "by nothing"),
         ({"pooling_mode": "mean"}, ("Dense",), "go through a layer 'Dense'"),

@@ -16,6 +16,7 @@ from danlu.model.source import Say
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.stages.given_policy import author_policy, author_settings
+from danlu.task.sentence_transformers import ALIKE, MODES
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -199,11 +200,12 @@ def _pooling(plain: dict[str, Any], path: str) -> str:
     flags = [name.removeprefix("pooling_mode_") for name in marked]
     named = plain.get("pooling_mode")
     modes = [named] if isinstance(named, str) else list(named or flags)
-    ours: dict[Any, str] = {"mean": "mean", "mean_tokens": "mean", "cls": "first", "cls_token": "first"}
+    known = MODES | ALIKE
+    ours = known | {name.partition("_")[0]: mode for name, mode in MODES.items()}  # later versions name them shorter
     if len(modes) != 1 or str(modes[0]) not in ours:
         raise Refusal(
-            f"{path}: its vectors are pooled by {' and '.join(map(str, modes)) or 'nothing'}, and danlu takes the mean "
-            "of all tokens or the first one; give a model that does"
+            f"{path}: its vectors are pooled by {' and '.join(map(str, modes)) or 'nothing'}, and danlu knows one of "
+            f"{', '.join(known)}; give a model that has one"
         )
     return ours[modes[0]]
 

@@ -4,7 +4,7 @@ Shapes: B queries, D documents, E numbers of a vector.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,10 @@ from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 
 BLOCK = 1024  # texts that are compared with all others at once
+
+Pooling = Literal["mean", "first", "last", "max", "weighted"]
+"""How the tokens of a text become its vector: their mean, the first or the last one, the largest of each number, or the
+mean in which each weighs as much as its place (Muennighoff, 2022)."""
 
 
 def known_fits(encoded: Sequence[Encoded]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -113,11 +117,17 @@ def nearest_labels(predictions: Iterable[Mapping[str, Any]], labels: Sequence[st
             yield {"label": labels[nearest], "scores": {labels[nearest]: 1.0}}
 
 
-def pooled(hidden_BTE: Tensor, mask_BT: Tensor | None, pooling: str) -> Tensor:
-    """The vector (B, E) of each row: the mean of its tokens, or its first one."""
+def pooled(hidden_BTE: Tensor, mask_BT: Tensor | None, pooling: Pooling) -> Tensor:
+    """The vector (B, E) of each row, of which padding stands behind the tokens; see `Pooling`."""
     if pooling == "first":
         return hidden_BTE[:, 0].float()
-    if mask_BT is None:
-        return hidden_BTE.float().mean(1)
+    mask_BT = hidden_BTE.new_ones(hidden_BTE.shape[:2]) if mask_BT is None else mask_BT
+    if pooling == "last":
+        last_B11 = (mask_BT.long().sum(1) - 1).clamp(min=0)[:, None, None]
+        return hidden_BTE.gather(1, last_B11.expand(-1, 1, hidden_BTE.shape[2]))[:, 0].float()
     weights_BT1 = mask_BT[..., None].float()
+    if pooling == "max":
+        return hidden_BTE.float().masked_fill(weights_BT1 == 0, -torch.inf).amax(1)
+    if pooling == "weighted":
+        weights_BT1 = weights_BT1 * weights_BT1.cumsum(1)
     return (hidden_BTE.float() * weights_BT1).sum(1) / weights_BT1.sum(1).clamp(min=1)

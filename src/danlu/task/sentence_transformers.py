@@ -2,6 +2,18 @@
 
 from typing import Any
 
+MODES = {
+    "mean_tokens": "mean",
+    "cls_token": "first",
+    "lasttoken": "last",
+    "max_tokens": "max",
+    "weightedmean_tokens": "weighted",
+}
+"""Our poolings by the names of that library."""
+
+ALIKE = {"mean_sqrt_len_tokens": "mean"}
+"""Of one more: a sum that is divided by a root points where the mean does, and vectors have length 1."""
+
 
 def described(width: int, longest: int, pooling: str) -> dict[str, Any]:
     """Its files, as plain values by their names: a trunk of hidden states of `width`, pooled, of length 1."""
@@ -15,8 +27,7 @@ def described(width: int, longest: int, pooling: str) -> dict[str, Any]:
         "sentence_bert_config.json": {"max_seq_length": longest},
         "1_Pooling/config.json": {
             "word_embedding_dimension": width,
-            "pooling_mode_cls_token": pooling == "first",
-            "pooling_mode_mean_tokens": pooling == "mean",
+            **{f"pooling_mode_{mode}": name == pooling for mode, name in MODES.items()},
         },
         "2_Normalize/config.json": {},
     }

@@ -19,7 +19,7 @@ from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated, Floats, logarithms
 from danlu.task.columns import label_in
-from danlu.task.contrast import pooled
+from danlu.task.contrast import Pooling, pooled
 from danlu.task.followed import Followed, Outcomes
 from danlu.task.one_label import OneLabel, mean_share
 from danlu.task.task import Inputs, Output
@@ -48,7 +48,7 @@ class Classify(Followed, Calibrated, OneLabel):
         {"text": "物流太慢，包装也破了。", "label": "negative"},
     )
 
-    pooling: Literal["mean", "first"] | None = Field(
+    pooling: Pooling | None = Field(
         default=None,
         description="the head is one layer on the vector that embed has of a text; None: the head of the family",
     )
@@ -97,7 +97,7 @@ class Classify(Followed, Calibrated, OneLabel):
         if self.pooling and shape == "encoder_decoder":
             raise Refusal("task.pooling: the model has an encoder and a decoder; leave it out, or choose an encoder")
         if self.pooling == "first" and shape == "decoder":
-            raise Refusal("task.pooling: the first token of a decoder has seen no other; write 'mean'")
+            raise Refusal("task.pooling: the first token of a decoder has seen no other; write 'mean' or 'last'")
         return self
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:

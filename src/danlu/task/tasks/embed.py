@@ -19,7 +19,7 @@ from danlu.model.recomputed import a_few_at_a_time
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in, number_in, text_in
-from danlu.task.contrast import cosine_of_labels, known_fits, nearest_labels, of_pairs, pooled, sup_con
+from danlu.task.contrast import Pooling, cosine_of_labels, known_fits, nearest_labels, of_pairs, pooled, sup_con
 from danlu.task.documents import NEGATIVES, texts_in
 from danlu.task.inputs import model_inputs
 from danlu.task.one_label import place_of
@@ -64,7 +64,9 @@ class Embed(Task):
     labels: LabelNames = Field(default=(), description="of texts; empty: those of the data, if they have some")
     scored: bool | None = Field(default=None, description="whether pairs have a 'score'; None: as the data are")
     too_long: Literal["stop", "truncate"] = "truncate"
-    pooling: Literal["mean", "first"] = Field(default="mean", description="of the tokens, which one is the vector")
+    pooling: Pooling = Field(
+        default="mean", description="of the tokens, which one is the vector; weighted: the mean, later ones weigh more"
+    )
     objective: Literal["contrastive", "cosent", "cosine"] | None = Field(
         default=None,
         description="cosent orders cosines by scores, cosine meets them, or 1 and 0; None: as the data are",
@@ -111,7 +113,7 @@ class Embed(Task):
         if shape == "encoder_decoder":
             raise Refusal("the task embed needs an encoder or a decoder alone, and the model has both; choose another")
         if shape == "decoder" and self.pooling == "first":
-            raise Refusal("task.pooling: the first token of a decoder has seen no other; write 'mean'")
+            raise Refusal("task.pooling: the first token of a decoder has seen no other; write 'mean' or 'last'")
         return self
 
     def fitted(self, records: Sequence[Record]) -> Self:
