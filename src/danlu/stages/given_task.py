@@ -18,6 +18,7 @@ from danlu.refusal import Refusal
 from danlu.stages.given_policy import author_policy, author_settings
 from danlu.task.sentence_transformers import ALIKE, MODES
 from danlu.task.task import Task
+from danlu.text.batching.bio import PREFIXES
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 MODULES = "modules.json"
@@ -144,16 +145,20 @@ def _labels(folder: Path, _path: str) -> dict[str, Any]:
 
 
 def _entities(folder: Path, path: str) -> dict[str, Any]:
-    """Types of entities out of BIO tags, in their order."""
+    """Types of entities out of BIO tags, or such with more letters, in their order."""
     tags = known_labels(folder)
-    types = list(dict.fromkeys(tag[2:] for tag in tags if tag[:2] in ("B-", "I-")))
-    other = [tag for tag in tags if tag != "O" and not re.fullmatch("[BI]-.+", tag)]
-    if other or not types:
+    types = list(dict.fromkeys(tag[2:] for tag in tags if tag[:1] in PREFIXES and tag[1:2] == "-"))
+    other = [tag for tag in tags if tag != "O" and not re.fullmatch(f"[{''.join(PREFIXES)}]-.+", tag)]
+    if other or not types or "O" not in tags:
         raise Refusal(
-            f"{path}: the labels of its tokens are {', '.join(tags[:8])}, and danlu reads entities out of O, B-TYPE "
-            "and I-TYPE alone; name other labels in config.json if these are such tags, or train it first"
+            f"{path}: the labels of its tokens are {', '.join(tags[:8])}, and danlu reads entities out of O, B-TYPE, "
+            "I-TYPE and the like (BIOES, BMES, BILOU); name other labels in config.json if these are such tags, or "
+            "train it first"
         )
-    return {"labels": tuple(types), "units": "first", "decoding": "argmax"}  # some open entities with I-, as in IOB1
+    found: dict[str, Any] = {"labels": tuple(types), "units": "first"}
+    if all(tag[:1] in "OBI" for tag in tags):
+        return found | {"decoding": "argmax"}  # some open entities with I-, as in IOB1
+    return found | {"head_tags": tags}
 
 
 def _vector(folder: Path, path: str) -> dict[str, Any]:

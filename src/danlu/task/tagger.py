@@ -20,10 +20,10 @@ from danlu.refusal import Refusal
 from danlu.task.entities import Marked
 from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import lengths_of, model_inputs
-from danlu.task.task import Output, Prediction, Truth
+from danlu.task.task import Inputs, Output, Prediction, Truth
 from danlu.text.batching.align import Offsets, Span, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.bio import allowed_steps, best_path, class_names
+from danlu.text.batching.bio import allowed_steps, best_path, class_names, rows_of_classes
 from danlu.text.batching.chain import NEVER, log_losses, marginals
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows
@@ -62,6 +62,11 @@ class Tagger(Followed):
     transitions: tuple[tuple[float, ...], ...] = Field(
         default=(), description="what one class says of the next, and the last row of the first; a crf learns them"
     )
+    head_tags: tuple[str, ...] = Field(
+        default=(),
+        description="the tags of a head that was trained with more letters (BIOES, BMES, BILOU), in their order; read "
+        "off its folder",
+    )
     too_long: TooLong = "split"
 
     @abstractmethod
@@ -95,6 +100,17 @@ class Tagger(Followed):
         return self.model_copy(update={"labels": tuple(sorted(found))})
 
     @model_validator(mode="after")
+    def _head_tags_are_of_the_labels(self) -> Self:
+        if self.head_tags:
+            try:
+                rows = rows_of_classes(self.head_tags, self.labels)
+            except ValueError:
+                rows = []
+            if not rows or not all(rows[0:1]) or len(set(self.head_tags)) < len(self.head_tags):
+                raise ValueError("'head_tags' must be 'O' and tags of 'labels', each once; leave them out")
+        return self
+
+    @model_validator(mode="after")
     def _transitions_fit(self) -> Self:
         classes = len(class_names(self.labels))
         if self.transitions and self.decoding != "crf":
@@ -122,8 +138,8 @@ class Tagger(Followed):
         return self.model_copy(update={"transitions": tuple(map(tuple, found))})
 
     def config(self) -> dict[str, Any]:
-        """Names and number of the classes: `O`, then `B-` and `I-` of each type."""
-        names = class_names(self.labels)
+        """Names and number of the classes: `O`, then `B-` and `I-` of each type; or the tags of the head."""
+        names = self.head_tags or class_names(self.labels)
         return {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
@@ -157,6 +173,16 @@ class Tagger(Followed):
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """The logits (B, T, C); of a head with more letters a class has the sum of its tags' probabilities."""
+        said = super().forward(model, inputs, places)
+        if not self.head_tags:
+            return said
+        logits, rows = said["logits"].float(), rows_of_classes(self.head_tags, self.labels)
+        never = torch.full_like(logits[..., 0], NEVER)
+        each = [torch.logsumexp(logits[..., row], -1) if row else never for row in rows]
+        return {**said, "logits": torch.stack(each, -1)}
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the labelled tokens; of a crf that of the whole rows."""

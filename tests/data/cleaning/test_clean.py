@@ -214,7 +214,7 @@ def test_marks_of_another_form_are_refused_where_their_text_is_rewritten(column:
     ("tags", "left"),
     [
         (["B-X", "I-X", "I-X"], ["B-X", "I-X"]), (["B-X", "M-X", "E-X"], ["B-X", "E-X"]), (["B-X", "E-X"], ["S-X"]),
-        (["S-X", "B-Y"], ["B-Y"]), (["B-X", "E-Y"], ["E-Y"]), (["O", "I-X"], ["I-X"]),
+        (["S-X", "B-Y"], ["B-Y"]), (["B-X", "L-X"], ["U-X"]), (["B-X", "E-Y"], ["E-Y"]), (["O", "I-X"], ["I-X"]),
     ],
 )  # fmt: skip
 def test_what_goes_on_begins_where_the_beginning_went(tags: list[str], left: list[str]) -> None:

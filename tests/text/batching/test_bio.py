@@ -27,12 +27,14 @@ def test_classes_are_named_as_pipelines_expect():
 
 
 def test_tags_are_read_in_bio_and_in_schemes_that_say_more():
-    assert [split_tag(tag) for tag in ("O", "B-x-y", "I-x", "S-x", "E-x", "M-x")] == [
+    assert [split_tag(tag) for tag in ("O", "B-x-y", "I-x", "S-x", "E-x", "M-x", "U-x", "L-x")] == [
         (0, ""),
         (1, "x-y"),
         (2, "x"),
         (1, "x"),
         (2, "x"),
+        (2, "x"),
+        (1, "x"),
         (2, "x"),
     ]
     for wrong in ("x", "B", "B-", "X-person"):

@@ -185,8 +185,8 @@ def _apart(moved: list[dict[str, Any] | None], before: list[dict[str, Any]]) -> 
     return [mark for mark in moved if mark is not None]
 
 
-_GOING_ON = {"I-": "B-", "M-": "B-", "E-": "S-"}
-"""What goes on in an entity, as BIO, BMES and BIOES write it, and what begins one in its place."""
+_GOING_ON = {"I-": "B-", "M-": "B-", "E-": "S-", "L-": "U-"}
+"""What goes on in an entity, as BIO, BMES, BIOES and BILOU write it, and what begins one in its place."""
 
 
 def _tags_left(tags: list[str], stay: list[int]) -> list[str]:

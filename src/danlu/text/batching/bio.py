@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from danlu.text.viterbi import best_states
 
-PREFIXES = {"B": 1, "S": 1, "I": 2, "M": 2, "E": 2}  # BIOES and BMES say the same with more letters
+PREFIXES = {"B": 1, "S": 1, "U": 1, "I": 2, "M": 2, "E": 2, "L": 2}
+"""BIOES, BMES and BILOU say the same with more letters."""
 
 
 def class_names(types: Sequence[str]) -> list[str]:
@@ -27,6 +28,15 @@ def split_tag(tag: str) -> tuple[int, str]:
     if letter not in PREFIXES or not dash or not kind:
         raise ValueError(tag)
     return PREFIXES[letter], kind
+
+
+def rows_of_classes(tags: Sequence[str], types: Sequence[str]) -> list[list[int]]:
+    """Of each class the places of the tags, in whichever of these letters, that say it. `ValueError` for no tag."""
+    found: list[list[int]] = [[] for _ in class_names(types)]
+    for place, tag in enumerate(tags):
+        part, kind = split_tag(tag)
+        found[0 if part == 0 else 2 * types.index(kind) + part].append(place)
+    return found
 
 
 def allowed_steps(classes: int) -> NDArray[np.bool_]:
