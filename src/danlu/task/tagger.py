@@ -5,7 +5,6 @@ With a crf, what one class says of the next is learnt as well (Lafferty, McCallu
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -23,8 +22,8 @@ from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Inputs, Output, Prediction, Truth
 from danlu.text.batching.align import Offsets, Span, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.bio import allowed_steps, best_path, class_names, rows_of_classes
-from danlu.text.batching.chain import NEVER, log_losses, marginals
+from danlu.text.batching.bio import best_path, class_names, rows_of_classes
+from danlu.text.batching.chain import in_classes, log_losses, marginals, steps_of, with_rules
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -179,16 +178,13 @@ class Tagger(Followed):
         said = super().forward(model, inputs, places)
         if not self.head_tags:
             return said
-        logits, rows = said["logits"].float(), rows_of_classes(self.head_tags, self.labels)
-        never = torch.full_like(logits[..., 0], NEVER)
-        each = [torch.logsumexp(logits[..., row], -1) if row else never for row in rows]
-        return {**said, "logits": torch.stack(each, -1)}
+        return {**said, "logits": in_classes(said["logits"], rows_of_classes(self.head_tags, self.labels))}
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the labelled tokens; of a crf that of the whole rows."""
         tags_BT = batch.targets["tags"]
         if self.decoding == "crf":
-            steps = _with_rules(said["own.transitions"].float() * PACE)
+            steps = with_rules(said["own.transitions"].float() * PACE)
             return {"tags": log_losses(said["logits"], tags_BT, steps, batch.targets["begins"]).sum()}
         keep_BT = tags_BT >= 0
         logits_KC = said["logits"][keep_BT].float()
@@ -267,7 +263,7 @@ class Tagger(Followed):
             return log_TC.argmax(1).astype(np.int32), log_TC
         if self.decoding == "constrained":
             return best_path(log_TC), log_TC
-        steps = _steps(self.transitions, log_TC.shape[1])
+        steps = steps_of(self.transitions, log_TC.shape[1])
         return best_path(log_TC, steps), marginals(log_TC, steps)
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
@@ -307,18 +303,6 @@ def _begins(item: Encoded) -> bool:
     tags_T = item.targets.get("tags", np.zeros(0, np.int32))
     first = next((value for value in tags_T.tolist() if value >= 0), 0)
     return item.start == 0 and (first == 0 or first % 2 == 1)
-
-
-def _with_rules(transitions: Tensor) -> Tensor:
-    """The transitions, (C + 1, C), never those by which something goes on that has not begun."""
-    allowed = torch.from_numpy(allowed_steps(transitions.shape[1])).to(transitions.device)
-    return transitions.masked_fill(~allowed, NEVER)
-
-
-@lru_cache(8)
-def _steps(transitions: tuple[tuple[float, ...], ...], classes: int) -> NDArray[np.float64]:
-    known = torch.tensor(transitions or np.zeros((classes + 1, classes)), dtype=torch.float64)
-    return _with_rules(known).numpy()
 
 
 def merged(outputs: Sequence[Output], encoded: Sequence[Encoded]) -> tuple[Output, Offsets]:

@@ -4,10 +4,15 @@ A path scores what its tokens say of their classes, and what each class says of 
 from a class to a class, the last row to the first class of a text. B rows, L places, T tokens, C classes.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from danlu.text.batching.bio import allowed_steps
 
 Floats = NDArray[np.float64]
 
@@ -61,3 +66,23 @@ def _log_sum(values: Floats, axis: int) -> Floats:
     most = values.max(axis, keepdims=True)
     total: Floats = np.log(np.exp(values - most).sum(axis)) + most.squeeze(axis)
     return total
+
+
+def with_rules(transitions: Tensor) -> Tensor:
+    """The transitions, (C + 1, C), never those by which something goes on that has not begun."""
+    allowed = torch.from_numpy(allowed_steps(transitions.shape[1])).to(transitions.device)
+    return transitions.masked_fill(~allowed, NEVER)
+
+
+@lru_cache(8)
+def steps_of(transitions: tuple[tuple[float, ...], ...], classes: int) -> NDArray[np.float64]:
+    """The same of transitions in plain numbers, where there are none of all alike."""
+    known = torch.tensor(transitions or np.zeros((classes + 1, classes)), dtype=torch.float64)
+    return with_rules(known).numpy()
+
+
+def in_classes(logits_BTR: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
+    """The logits of classes (B, T, C), each of which is said by some `rows` of a head: the sum of their probabilities."""
+    logits_BTR = logits_BTR.float()
+    never_BT = torch.full_like(logits_BTR[..., 0], NEVER)
+    return torch.stack([torch.logsumexp(logits_BTR[..., row], -1) if row else never_BT for row in rows], -1)
