@@ -63,8 +63,7 @@ class Tagger(Followed):
     )
     head_tags: tuple[str, ...] = Field(
         default=(),
-        description="the tags of a head that was trained with more letters (BIOES, BMES, BILOU), in their order; read "
-        "off its folder",
+        description="the tags, in order, of a head with more letters (BIOES, BMES, BILOU); read off its folder",
     )
     too_long: TooLong = "split"
 
@@ -176,9 +175,8 @@ class Tagger(Followed):
     def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
         """The logits (B, T, C); of a head with more letters a class has the sum of its tags' probabilities."""
         said = super().forward(model, inputs, places)
-        if not self.head_tags:
-            return said
-        return {**said, "logits": in_classes(said["logits"], rows_of_classes(self.head_tags, self.labels))}
+        rows = rows_of_classes(self.head_tags, self.labels)
+        return {**said, "logits": in_classes(said["logits"], rows)} if self.head_tags else said
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the labelled tokens; of a crf that of the whole rows."""

@@ -82,7 +82,7 @@ def steps_of(transitions: tuple[tuple[float, ...], ...], classes: int) -> NDArra
 
 
 def in_classes(logits_BTR: Tensor, rows: Sequence[Sequence[int]]) -> Tensor:
-    """The logits of classes (B, T, C), each of which is said by some `rows` of a head: the sum of their probabilities."""
+    """The logits of classes (B, T, C), each with the sum of the probabilities of its `rows` of a head."""
     logits_BTR = logits_BTR.float()
     never_BT = torch.full_like(logits_BTR[..., 0], NEVER)
     return torch.stack([torch.logsumexp(logits_BTR[..., row], -1) if row else never_BT for row in rows], -1)
