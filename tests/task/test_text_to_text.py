@@ -13,6 +13,7 @@ from transformers.models.bart.modeling_bart import shift_tokens_right
 from danlu.bundle.bundle import load, save
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.model.ends import Endings
+from danlu.model.policy import Policy
 from danlu.model.sources.pretrained import Pretrained
 from danlu.model.sources.scratch import Scratch
 from danlu.recipe.part import find
@@ -291,3 +292,22 @@ def test_a_decoder_ends_with_what_its_targets_end_with(tmp_path: Path) -> None:
     task = Task.model_validate({"kind": "translate"}).shaped("decoder").suited(model, tokenizer, print)
     [row] = task.encode(PAIRS[:1], tokenizer, LIMIT, labelled=True)
     assert Endings(model, tokenizer, LIMIT).ids == {int(row.row.input_ids[-1])} == {end_id(tokenizer)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "found"),
+    [
+        ("translate", {"max_new_tokens": 9}, {"kind": "beam", "beams": 4, "max_new_tokens": 9}),
+        ("translate", {"beams": 2}, {"kind": "beam", "beams": 2}),
+        ("translate", {"kind": "greedy", "max_new_tokens": 9}, {"kind": "greedy", "max_new_tokens": 9}),
+        ("summarise", {"max_new_tokens": 9}, {"kind": "greedy", "max_new_tokens": 9}),
+        ("chat", {"stop": ["x"]}, {"kind": "greedy", "stop": ["x"]}),
+        ("chat", {}, {"kind": "greedy"}),
+    ],
+)
+def test_settings_of_a_policy_without_a_kind_change_the_usual_one(kind: str, policy: dict, found: dict) -> None:
+    task = Task.model_validate({"kind": kind, "policy": policy})
+    whole = Policy.model_validate(found)
+    assert (task.policy, task.policy.model_fields_set) == (whole, whole.model_fields_set)
+    with pytest.raises(ValueError, match="unknown key 'beams'"):
+        Task.model_validate({"kind": "chat", "policy": {"beams": 3}})

@@ -113,6 +113,13 @@ class Policy(Part):
         """Go on by a token with all hypotheses, whose rows stand one after the other in `logits_BV`."""
 
 
+def of_usual_kind(value: Any, usual: Policy) -> Any:
+    """What a recipe says of a policy; where it names no kind, settings that it changes of the `usual` one."""
+    if not isinstance(value, dict) or "kind" in value:
+        return value
+    return {"kind": usual.kind} | {name: getattr(usual, name) for name in usual.model_fields_set} | value
+
+
 def changed(policy: Policy, given: Policy | Mapping[str, Any] | str | None, changes: Mapping[str, Any]) -> Policy:
     """`policy`, or the one that is given in its place, with some of its settings changed.
 

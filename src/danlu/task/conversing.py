@@ -6,13 +6,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 
 from danlu.data.record import Record
 from danlu.model.heads import unwrapped
 from danlu.model.policies.greedy import Greedy
-from danlu.model.policy import Policy
+from danlu.model.policy import Policy, of_usual_kind
 from danlu.model.source import borders_alike
 from danlu.model.written import Written
 from danlu.refusal import Refusal
@@ -42,6 +42,11 @@ class Conversing(NextTokens):
     policy: Policy = Field(default=Greedy(), description="how an answer is written")
     ends: tuple[int, ...] = Field(default=(), description="tokens that end an answer; learnt from the template")
     calls: AnyForm | None = Field(default=None, description="how calls of tools are written; learnt from the template")
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _kind_may_be_left_out(cls, value: Any) -> Any:
+        return of_usual_kind(value, Greedy())
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task with its template, which the tokenizer takes over, and the tokens that end an answer.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum, unwrapped
-from danlu.model.policy import Policy
+from danlu.model.policy import Policy, of_usual_kind
 from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
 from danlu.model.source import borders_alike
@@ -75,6 +75,11 @@ class TextToText(Task):
         validate_default=True,
         description="how the text is written; its 'max_new_tokens' is 'max_target' where it says nothing",
     )
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _kind_may_be_left_out(cls, value: Any) -> Any:
+        return of_usual_kind(value, cls.model_fields["policy"].get_default(call_default_factory=True))
 
     @field_validator("policy")
     @classmethod
