@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import transformers
@@ -12,11 +11,10 @@ from safetensors.torch import load_file
 from transformers import BartConfig, GPT2Config, LlamaConfig, MarianConfig, RobertaConfig
 
 import danlu
-from danlu.export.export import export
-from danlu.export.target import Target
 from danlu.refusal import Refusal
 from danlu.stages.given import take
-from danlu.task.tasks.tag import Tag
+from danlu.stages.given_task import task_of
+from danlu.task.task import Task
 
 from .others_models import TEXTS, given, pieces, taken
 
@@ -112,62 +110,24 @@ def test_entities_are_those_of_the_pipeline_whatever_the_order_of_its_tags(tmp_p
 
 
 @pytest.mark.parametrize(
-    "tags",
+    ("told", "task", "found"),
     [
-        ["O", "B-PER", "I-PER", "E-PER", "S-PER", "B-LOC", "I-LOC", "E-LOC", "S-LOC"],
-        ["S-LOC", "B-PER", "M-PER", "O", "E-PER", "S-PER"],
-        ["U-PER", "L-PER", "B-PER", "I-PER", "O"],
-        ["O", "S-PER", "B-PER", "I-PER"],
+        ({"max_length": 64, "min_length": 30}, {}, (29, 63)),
+        ({"max_length": 64, "min_length": 30}, {"max_target": 20}, (19, 20)),
+        ({"max_length": 142, "min_length": 142}, {}, (140, 141)),
+        ({"min_length": 300}, {}, (299, 598)),
+        ({"max_length": 512}, {}, (0, 511)),
     ],
 )
-def test_tags_with_more_letters_say_what_begins_and_goes_on(tags: list[str], tmp_path: Path) -> None:
-    folder = given(tmp_path, "AutoModelForTokenClassification", id2label=dict(enumerate(tags)))
-    bundle = taken(folder)
-    types = bundle.task.label_names()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModelForTokenClassification.from_pretrained(bundle.folder).eval()
-    assert [model.config.id2label[place] for place in range(len(tags))] == tags
-    letters = {"B": "BSU", "I": "IMEL"}
-    for text in TEXTS:
-        with torch.no_grad():
-            shares_TC = model(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1)
-        own = {tag: shares_TC[:, place] for place, tag in enumerate(tags)}
-        none = torch.zeros(len(shares_TC))
-        classes = [own["O"]]
-        for kind in types:
-            classes += [sum((own.get(f"{one}-{kind}", none) for one in letters[part]), none) for part in "BI"]
-        (row,) = bundle.task.encode([{"text": text}], bundle.tokenizer, 512, labelled=False)
-        batch = bundle.task.collate([row], len(row), bundle.tokenizer, np.random.default_rng(0))
-        with torch.no_grad():
-            (log_TC,) = bundle.task.outputs(bundle.network.forward(bundle.task, batch), batch)
-        assert np.exp(log_TC) == pytest.approx(torch.stack(classes, 1).numpy(), abs=1e-5)
-
-
-def test_a_head_with_more_letters_goes_on_learning_and_is_exported_as_it_is(tmp_path: Path) -> None:
-    tags = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
-    folder = given(tmp_path, "AutoModelForTokenClassification", id2label=dict(enumerate(tags)))
-    rows = [{"text": text, "entities": [{"start": 0, "end": 1, "label": "PER"}]} for text in TEXTS[:2]] * 4
-    path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    stage = {
-        "kind": "train", "data": {"kind": "jsonl", "path": str(path)},
-        "model": {"kind": "pretrained", "path": str(folder)},
-        "task": {"kind": "tag", "labels": ["PER"], "head_tags": tags, "units": "tokens"},
-        "train": {"steps": 60, "rate": 1e-2, "batch_examples": 8},
-    }  # fmt: skip
-    ran = danlu.run({"name": "t", "stages": {"fit": stage}}, root=tmp_path, say=lambda _: None)
-    with danlu.load(ran["fit"] / "bundle") as bundle:
-        said = bundle.predict(TEXTS[:2])
-        assert [[each["end"] for each in one["entities"]] for one in said] == [[1], [1]]
-    export(ran["fit"] / "bundle", tmp_path / "out", Target.model_validate("onnx"))
-    with danlu.load(tmp_path / "out") as exported:
-        assert [one["entities"][0]["end"] for one in exported.predict(TEXTS[:2])] == [1, 1]
-
-
-@pytest.mark.parametrize("tags", [["B-PER"], ["O", "B-LOC"], ["O", "B-PER", "B-PER"], ["O", "person"]])
-def test_tags_of_a_head_that_do_not_fit_the_labels_are_refused(tags: list[str]) -> None:
-    with pytest.raises(ValueError, match="'head_tags' must be 'O' and tags of 'labels', each once"):
-        Tag(labels=("PER",), head_tags=tuple(tags))
+def test_texts_are_as_long_as_their_author_lets_them_be_unless_somebody_says_it(
+    told: dict[str, int], task: dict[str, int], found: tuple[int, int], tmp_path: Path
+) -> None:
+    begin = {"decoder_start_token_id": pieces().eos_token_id, "eos_token_id": pieces().eos_token_id}
+    folder = given(tmp_path, "AutoModelForSeq2SeqLM", BartConfig, **HALF, **begin)
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    policy = task_of(str(folder), pieces(), Task.model_validate({"kind": "rewrite", **task}), lambda _: None).policy
+    assert (policy.min_new_tokens, policy.max_new_tokens) == found
 
 
 def test_an_answer_is_the_likeliest_piece_of_its_context(tmp_path: Path) -> None:
@@ -264,13 +224,6 @@ def test_other_labels_than_those_of_the_head_are_refused(tmp_path: Path) -> None
     with pytest.raises(Refusal, match="new and fresh: 'fair'"):
         taken(folder, kind="classify", labels=["bad", "fair", "good"])
     assert taken(folder, kind="classify", labels=["good", "bad"]).task.label_names() == ("good", "bad")
-
-
-@pytest.mark.parametrize("tags", [["O", "X-PER"], ["NOUN", "VERB"], ["O"], ["B-PER", "I-PER"], ["O", "S"]])
-def test_tags_that_are_no_bio_are_refused(tmp_path: Path, tags: list[str]) -> None:
-    folder = given(tmp_path, "AutoModelForTokenClassification", id2label=dict(enumerate(tags)))
-    with pytest.raises(Refusal, match="out of O, B-TYPE, I-TYPE and the like"):
-        taken(folder)
 
 
 def test_a_bundle_is_taken_as_it_is(tmp_path: Path) -> None:

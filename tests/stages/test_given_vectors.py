@@ -10,6 +10,7 @@ import torch
 import transformers
 from transformers import BertConfig, LlamaConfig
 
+import danlu
 from danlu.refusal import Refusal
 from danlu.stages.given import take
 
@@ -90,6 +91,35 @@ def test_vectors_of_a_decoder_are_those_of_its_hidden_states(mode: str, tmp_path
             "weightedmean": (hidden_TE * places_T1).sum(0) / places_T1.sum(),
         }[mode]
         assert said["vector"] == pytest.approx((vector_E / vector_E.norm()).tolist(), abs=1e-5)
+
+
+def test_an_embedder_is_tuned_with_the_pooling_that_it_has_learnt(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModel", LlamaConfig)
+    _as_vectors(folder, {"pooling_mode_lasttoken": True}, "Normalize")
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps({"text": text, "text_pair": text + "。"}) + "\n" for text in TEXTS))
+    for named, pooling in (({}, "last"), ({"pooling": "mean"}, "mean")):
+        stage = {
+            "kind": "train", "data": {"kind": "jsonl", "path": str(path)}, "task": {"kind": "embed", **named},
+            "model": {"kind": "pretrained", "path": str(folder)}, "train": {"steps": 1, "rate": 1e-9},
+        }  # fmt: skip
+        said: list[str] = []
+        ran = danlu.run({"name": pooling, "stages": {"fit": stage}}, root=tmp_path, say=said.append)
+        with danlu.load(ran["fit"] / "bundle") as bundle:
+            assert bundle.task.pooling == pooling
+        assert any("pooling: 'last', as" in line for line in said) == (not named)
+
+
+def test_a_prompt_that_is_left_out_of_vectors_is_refused_and_a_default_told(tmp_path: Path) -> None:
+    folder, said = given(tmp_path, "AutoModel"), list[str]()
+    _as_vectors(folder, {"pooling_mode": "mean", "include_prompt": False})
+    told = {"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(told))
+    with pytest.raises(Refusal, match="include_prompt"):
+        taken(folder)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "mean"}))
+    take(str(folder), None, folder.parent / "other", "auto", "en", said.append)
+    assert "(query: 'query: '; its author's default is 'query')" in said[-1]
 
 
 def test_a_limit_of_the_tokenizer_cuts_as_well(tmp_path: Path) -> None:

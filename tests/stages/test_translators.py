@@ -109,8 +109,8 @@ def test_the_language_to_be_written_is_read_first(tmp_path: Path) -> None:
     assert said[0].text.strip() == told.replace(">>yue<<", "").strip()
     for told, why in (
         ({"target_language": "cmn_Hant"}, "no token of the language 'cmn_Hant'.*did you mean 'cmn_Hans'"),
-        ({"source_language": "cmn_Hans"}, "leave 'source_language' out"),
-        ({"source_language": "cmn_Hans", "target_language": None}, "leave 'source_language' out"),
+        ({"source_language": "cmn_Hans"}, "none of the text's own; leave it out"),
+        ({"source_language": "cmn_Hans", "target_language": None}, "none of the text's own; leave it out"),
     ):
         with pytest.raises(Refusal, match=why):
             bundle.task.model_copy(update=told).encode([{"text": "a"}], bundle.tokenizer, 64, labelled=False)
@@ -158,8 +158,12 @@ def test_texts_are_translated_away_and_back_by_the_languages_of_each_model(tmp_p
         made = BackTranslation(there=str(away), back=str(folder), there_prefix=">>eng<<", temperature=0, **languages)
         rows = made.augment([{"text": text} for text in CHINESE[:3]], generator(0, "a"))
         assert [row["text"][:6] for row in rows] == [codes.sub("", back(text)).strip()[:6] for text in via]
-    lost = BackTranslation(there=str(away), back=str(home), there_prefix=">>eng<< please", temperature=0)
-    with pytest.raises(Refusal, match="no token of the language"):
+    plain = marian(tmp_path / "plain" / "given")
+    with_network(plain)
+    mixed = BackTranslation(there=str(home), back=str(plain), language="zh", via="en", temperature=0)
+    assert mixed.augment([{"text": CHINESE[0]}], generator(0, "a"))
+    lost = BackTranslation(there=str(away), back=str(home), there_prefix=">>fra<< please", temperature=0)
+    with pytest.raises(Refusal, match="language, via, or the prefix: the tokenizer has no token of the language 'fra'"):
         lost.augment([{"text": "a"}], generator(0, "a"))
 
 

@@ -1,6 +1,5 @@
 """What a model can do that others trained: read off its folder, as transformers and sentence-transformers write it."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from danlu.machine.door import file_inside, opened, read_bytes, read_json
+from danlu.machine.door import opened
 from danlu.machine.hub import local_folder
 from danlu.model.folder import FILES, settings_in
 from danlu.model.label_rows import known_labels
@@ -16,13 +15,10 @@ from danlu.model.source import Say
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.stages.given_policy import author_policy, author_settings
-from danlu.task.sentence_transformers import ALIKE, MODES
+from danlu.stages.given_vector import is_embedder, prompts_of, refuse_lower_case, vector_of
 from danlu.task.task import Task
-from danlu.text.batching.bio import PREFIXES
+from danlu.text.batching.bio import OUTSIDE, PREFIXES, rows_of_classes
 from danlu.text.tokenizing.tokenizer import Tokenizer
-
-MODULES = "modules.json"
-"""Where sentence-transformers says what a vector is made by."""
 
 _REMEDY = "copy the folder again"
 _OF_LANGUAGES = ("m2m_100", "mbart", "nllb-moe")
@@ -47,11 +43,14 @@ def task_of(path: str, tokenizer: Tokenizer, asked: Task | None, say: Say) -> Ta
         _refuse_other(asked, settings, path)
         told = _SAID[asked.kind](folder, path) if asked.kind in _SAID else {}
         if "policy" in type(asked).model_fields and "policy" not in asked.model_fields_set:
-            told["policy"] = author_policy(folder, say, two_sides=bool(settings.is_encoder_decoder))
+            most = getattr(asked, "max_target", None)
+            told["policy"] = author_policy(folder, say, two_sides=bool(settings.is_encoder_decoder), most=most)
+        if "labels" in asked.model_fields_set and {*asked.label_names()} != {*told.get("labels", ())}:
+            told.pop("head_tags", None)
         if asked.kind == "embed":
-            _refuse_lower_case(folder, tokenizer, path)
+            refuse_lower_case(folder, tokenizer, path)
             told.setdefault("max_length", _longest(tokenizer))
-            if wanted := _prompts(folder):
+            if wanted := prompts_of(folder):
                 say(f"texts want something written before them, which you write ({wanted})")
         if asked.kind == "translate" and settings.model_type in _OF_LANGUAGES:
             _refuse_nameless(asked, folder, path)
@@ -68,7 +67,7 @@ def learnt(path: str, tokenizer: Tokenizer) -> str:
     with opened(path, "what it says of itself is no such settings", _REMEDY):
         settings = settings_in(folder, path)
         name = _architecture(settings)
-        if (folder / MODULES).is_file() and any(kind == "Pooling" for kind, _ in _modules(folder)):
+        if is_embedder(folder):
             return "embed"
         if settings.problem_type == "regression" and (settings.num_labels or 1) > 1:
             raise Refusal(
@@ -148,84 +147,23 @@ def _entities(folder: Path, path: str) -> dict[str, Any]:
     """Types of entities out of BIO tags, or such with more letters, in their order."""
     tags = known_labels(folder)
     types = list(dict.fromkeys(tag[2:] for tag in tags if tag[:1] in PREFIXES and tag[1:2] == "-"))
-    other = [tag for tag in tags if tag != "O" and not re.fullmatch(f"[{''.join(PREFIXES)}]-.+", tag)]
-    if other or not types or "O" not in tags:
+    other = [tag for tag in tags if tag not in OUTSIDE and not re.fullmatch(f"[{''.join(PREFIXES)}]-.+", tag)]
+    if other or not types or "O" in types or "O" not in tags or len({*tags}) < len(tags):
         raise Refusal(
             f"{path}: the labels of its tokens are {', '.join(tags[:8])}, and danlu reads entities out of O, B-TYPE, "
             "I-TYPE and the like (BIOES, BMES, BILOU); name other labels in config.json if these are such tags, or "
             "train it first"
         )
     found: dict[str, Any] = {"labels": tuple(types), "units": "first"}
-    if all(tag[:1] in "OBI" for tag in tags):
+    if set(tags) <= {"O", *(f"{letter}-{kind}" for letter in "BI" for kind in types)}:
         return found | {"decoding": "argmax"}  # some open entities with I-, as in IOB1
-    return found | {"head_tags": tags}
-
-
-def _vector(folder: Path, path: str) -> dict[str, Any]:
-    """What sentence-transformers says of a vector: of which tokens it is the mean, and how long a text may be."""
-    found: dict[str, Any] = {"scored": False, "objective": "contrastive"}
-    if not (folder / MODULES).is_file():
-        return found
-    modules = _modules(folder)
-    if [name for name, _ in modules].count("Pooling") != 1:
-        raise Refusal(f"{path}: its {MODULES} says of no one layer how its vectors are pooled; give a model of vectors")
-    for name, place in modules:
-        if name == "Pooling":
-            found["pooling"] = _pooling(read_json(file_inside(folder, f"{place}/config.json"), _REMEDY), path)
-        elif name == "Transformer" and place:
-            raise Refusal(
-                f"{path}: its weights lie in the folder '{place}', as sentence-transformers wrote them long ago; open "
-                "and save it with a newer one"
-            )
-        elif name not in ("Transformer", "Normalize"):
-            raise Refusal(
-                f"{path}: its vectors go through a layer '{name}' of sentence-transformers ({MODULES}), which danlu "
-                "has not; give a model without it"
-            )
-    told = "sentence_bert_config.json"
-    if (folder / told).is_file() and (longest := read_json(file_inside(folder, told), _REMEDY).get("max_seq_length")):
-        found["max_length"] = longest
-    return found
-
-
-def _modules(folder: Path) -> list[tuple[str, str]]:
-    """What sentence-transformers puts one after another: the name of the class and the folder of each."""
-    file = file_inside(folder, MODULES)
-    with opened(file, "is no list of modules, each with a type and a path", _REMEDY):
-        told = json.loads(read_bytes(file, _REMEDY))
-        modules = [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in told]
-        if not modules:
-            raise ValueError(told)
-        return modules
-
-
-def _pooling(plain: dict[str, Any], path: str) -> str:
-    """Ours for what sentence-transformers calls so."""
-    marked = [name for name, value in plain.items() if value is True and name.startswith("pooling_mode_")]
-    flags = [name.removeprefix("pooling_mode_") for name in marked]
-    named = plain.get("pooling_mode")
-    modes = [named] if isinstance(named, str) else list(named or flags)
-    known = MODES | ALIKE
-    ours = known | {name.partition("_")[0]: mode for name, mode in MODES.items()}  # later versions name them shorter
-    if len(modes) != 1 or str(modes[0]) not in ours:
-        raise Refusal(
-            f"{path}: its vectors are pooled by {' and '.join(map(str, modes)) or 'nothing'}, and danlu knows one of "
-            f"{', '.join(known)}; give a model that has one"
-        )
-    return ours[modes[0]]
+    begun = all(rows_of_classes(tags, types)[1::2])
+    return found | {"head_tags": tags} | ({} if begun else {"decoding": "argmax"})
 
 
 def _longest(tokenizer: Tokenizer) -> int | None:
     """The tokens of a text that the author has allowed; transformers writes 10 to the power of 30 for no limit."""
     return tokenizer.model_max_length if tokenizer.model_max_length < 10**6 else None
-
-
-def _refuse_lower_case(folder: Path, tokenizer: Tokenizer, path: str) -> None:
-    """Refuse texts that sentence-transformers makes small letters of before a tokenizer that tells them apart."""
-    told = folder / "sentence_bert_config.json"
-    lower = told.is_file() and read_json(file_inside(folder, told.name), _REMEDY).get("do_lower_case")
-    if lower and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
-        raise Refusal(f"{path}: its texts are made small letters of first (do_lower_case), which danlu does not do")
 
 
 def _refuse_nameless(task: Task, folder: Path, path: str) -> None:
@@ -238,20 +176,11 @@ def _refuse_nameless(task: Task, folder: Path, path: str) -> None:
         )
 
 
-def _prompts(folder: Path) -> str:
-    """What texts want before them, by what they are; nothing where they want nothing."""
-    name = "config_sentence_transformers.json"
-    if not (folder / name).is_file():
-        return ""
-    prompts = read_json(file_inside(folder, name), _REMEDY).get("prompts") or {}
-    return ", ".join(f"{key}: '{value}'" for key, value in prompts.items() if value)
-
-
 _SAID: dict[str, Callable[[Path, str], dict[str, Any]]] = {
     "classify": _labels,
     "multilabel": _labels,
     "tag": _entities,
-    "embed": _vector,
+    "embed": vector_of,
     "regress": lambda *_: {"mean": 0.0, "deviation": 1.0, "pairs": False},
     "rank": lambda *_: {"lists": True, "objective": "binary"},
     "answer": lambda *_: {"no_answer": False},

@@ -22,7 +22,7 @@ from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Inputs, Output, Prediction, Truth
 from danlu.text.batching.align import Offsets, Span, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.bio import best_path, class_names, rows_of_classes
+from danlu.text.batching.bio import are_tags, best_path, class_names, refuse_unsayable, rows_of_classes
 from danlu.text.batching.chain import in_classes, log_losses, marginals, steps_of, with_rules
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows
@@ -87,6 +87,7 @@ class Tagger(Followed):
 
     def labelled(self, marked: Sequence[Marked]) -> Self:
         """The same, of texts and spans that were read already."""
+        refuse_unsayable(self.head_tags, self.labels)
         if self.labels:
             for number, item in enumerate(marked):
                 self._spans(item, number)
@@ -99,13 +100,8 @@ class Tagger(Followed):
 
     @model_validator(mode="after")
     def _head_tags_are_of_the_labels(self) -> Self:
-        if self.head_tags:
-            try:
-                rows = rows_of_classes(self.head_tags, self.labels)
-            except ValueError:
-                rows = []
-            if not rows or not all(rows[0:1]) or len(set(self.head_tags)) < len(self.head_tags):
-                raise ValueError("'head_tags' must be 'O' and tags of 'labels', each once; leave them out")
+        if self.head_tags and not are_tags(self.head_tags, self.labels):
+            raise ValueError("'head_tags' must be 'O' and tags of 'labels', each once; leave them out")
         return self
 
     @model_validator(mode="after")

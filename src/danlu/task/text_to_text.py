@@ -298,8 +298,8 @@ class TextToText(Task):
 
     def _languages(self, tokenizer: Tokenizer) -> tuple[int | None, int | None]:
         """The tokens of languages: what is read before a text, and what the text begins with that is written."""
-        names = (getattr(self, name, None) for name in ("source_language", "target_language"))
-        return language_tokens(tokenizer, *names)
+        source, target = (getattr(self, name, None) for name in ("source_language", "target_language"))
+        return language_tokens(tokenizer, source, target)
 
     def _first(self, tokenizer: Tokenizer) -> int | None:
         """The token that each text of an encoder-decoder begins with."""

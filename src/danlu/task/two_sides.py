@@ -33,26 +33,29 @@ def end_of(tokenizer: Tokenizer) -> int:
 
 
 def language_tokens(
-    tokenizer: Tokenizer, source_language: str | None, target_language: str | None
+    tokenizer: Tokenizer,
+    source_language: str | None,
+    target_language: str | None,
+    names: tuple[str, str] = ("task.source_language", "task.target_language"),
 ) -> tuple[int | None, int | None]:
     """The token of a language that is read before a text, and the one that the text to be written begins with.
 
     Models of Marian read the language that is to be written, and begin with none.
 
     Raises:
-        Refusal: there is no such token, or a model of Marian is given the text's own language.
+        Refusal: there is no such token, or a model of Marian is given the text's own language; `names` are told.
     """
     read, written = (
         None if language is None else _language_token(tokenizer, language, key)
-        for language, key in ((source_language, "source_language"), (target_language, "target_language"))
+        for language, key in zip((source_language, target_language), names, strict=True)
     )
     asked = languages_to_ask(tokenizer)
     if not {read, written}.intersection(asked):
         return read, written
     if read is not None:
         raise Refusal(
-            "task.source_language: this model reads the token of the language to be written before a text, and none "
-            "of the text's own; leave 'source_language' out"
+            f"{names[0]}: this model reads the token of the language to be written before a text, and none of the "
+            "text's own; leave it out"
         )
     return written, None
 
@@ -69,8 +72,8 @@ def _language_token(tokenizer: Tokenizer, language: str, key: str) -> int:
             return known[name]
     short = [token.strip("_<>") for token in known]
     raise Refusal(
-        f"task.{key}: the tokenizer has no token of the language '{language}'{nearest(language, short)}; leave "
-        f"'{key}' out for a model of one language on each side"
+        f"{key}: the tokenizer has no token of the language '{language}'{nearest(language, short)}; leave it out for "
+        "a model of one language on each side"
     )
 
 

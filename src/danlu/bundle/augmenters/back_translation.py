@@ -22,6 +22,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 Languages = tuple[str | None, str | None]
 """Of what is read and of what is written."""
 
+_ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 BATCH_TOKENS = 2048
 LONGEST = 512  # tokens of a text; what is longer is not translated, since its end would be lost
 
@@ -74,7 +75,7 @@ class BackTranslation(Augmenter):
     ) -> list[str | None]:
         """The translation of each text, None for one that is too long, in batches of like lengths."""
         model, tokenizer = open_network(path, "AutoModelForSeq2SeqLM")
-        prefix, before, forced = _languages(tokenizer, prefix, languages if any(languages) else languages_of(path))
+        prefix, before, forced = _languages(tokenizer, prefix, languages, languages_of(path))
         cut = tokenized([prefix + text for text in texts], tokenizer, offsets=False, special=not before)
         end = [number for number in [end_id(tokenizer)] if number is not None and before]
         ids = [before + each.ids + end for each in cut]
@@ -101,19 +102,24 @@ class BackTranslation(Augmenter):
         return found
 
 
-def _languages(tokenizer: Tokenizer, prefix: str, languages: Languages) -> tuple[str, list[int], dict[str, int]]:
+def _languages(
+    tokenizer: Tokenizer, prefix: str, languages: Languages, known: Languages
+) -> tuple[str, list[int], dict[str, int]]:
     """What is put before a text as text and as tokens of languages, and the token that a translation begins with.
 
-    A prefix that spells such a token of Marian, as `>>cmn_Hans<<`, is the token.
+    A prefix that begins with such a token of Marian, as `>>cmn_Hans<<`, has the token. `known` are the languages of a
+    bundle's task, where none are asked for. A model of one language on each side has no tokens of languages.
 
     Raises:
         Refusal: the tokenizer has no such token.
     """
-    source, target = languages
-    asked = languages_to_ask(tokenizer)
-    if prefix.strip().startswith(">>"):
-        prefix, target = "", prefix.strip().removeprefix(">>").removesuffix("<<")
-    read, written = language_tokens(tokenizer, None if asked else source, target)
+    if {*tokenizer.added_tokens_decoder} <= {getattr(tokenizer, f"{role}_token_id") for role in _ROLES}:
+        languages = (None, None)
+    source, target = (asked or told for asked, told in zip(languages, known, strict=True))
+    if prefix.lstrip().startswith(">>"):
+        target, _, prefix = prefix.lstrip().removeprefix(">>").partition("<<")
+    names = ("language, via", "language, via, or the prefix")
+    read, written = language_tokens(tokenizer, None if languages_to_ask(tokenizer) else source, target, names)
     forced = {} if written is None else {"forced_bos_token_id": written}
     return prefix, [] if read is None else [read], forced
 

@@ -29,6 +29,7 @@ from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.alike import SaidAlike
 from danlu.stages.distilling import Teacher, taught
+from danlu.stages.given_vector import pooled_as_known
 from danlu.stages.learners import learners_for, leave_learners, with_learners
 from danlu.stages.left import leave
 from danlu.stages.losses import say_losses
@@ -200,6 +201,7 @@ class Train(Stage):
         tokenizer = tokenizer_for(source, self.tokenizer, place)
         rewriters = rewriters_for(self.data, place)
         task = fitted(with_segmenters(self.task, place), learnt).shaped(source.shape())
+        task = pooled_as_known(task, source, place.say)
         auto = source.minutes_to_train() is not None
         given = {name: source_at(role, place) for name, role in self.roles.items() if auto or name in task.learners}
         learners = {} if auto else learners_for(task, given, source)

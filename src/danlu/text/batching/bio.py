@@ -4,15 +4,21 @@ Classes as in `text/batching/align.py`: 0 is outside, 1 + 2k begins and 2 + 2k g
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.refusal import Refusal
 from danlu.text.viterbi import best_states
 
 PREFIXES = {"B": 1, "S": 1, "U": 1, "I": 2, "M": 2, "E": 2, "L": 2}
 """BIOES, BMES and BILOU say the same with more letters."""
+
+
+OUTSIDE = ("O", "X", "PAD", "[PAD]", "<pad>", "[CLS]", "[SEP]", "<s>", "</s>", "<START>", "<STOP>", "[START]", "[END]")
+"""Tags of heads that say of a token that it belongs to nothing: some have one for padding as well."""
 
 
 def class_names(types: Sequence[str]) -> list[str]:
@@ -34,9 +40,23 @@ def rows_of_classes(tags: Sequence[str], types: Sequence[str]) -> list[list[int]
     """Of each class the places of the tags, in whichever of these letters, that say it. `ValueError` for no tag."""
     found: list[list[int]] = [[] for _ in class_names(types)]
     for place, tag in enumerate(tags):
-        part, kind = split_tag(tag)
+        part, kind = (0, "") if tag in OUTSIDE else split_tag(tag)
         found[0 if part == 0 else 2 * types.index(kind) + part].append(place)
     return found
+
+
+def are_tags(tags: Sequence[str], types: Sequence[str]) -> bool:
+    """Whether these are what is outside, and tags of some types, each once."""
+    with suppress(ValueError):
+        return bool(rows_of_classes(tags, types)[0]) and len(set(tags)) == len(tags)
+    return False
+
+
+def refuse_unsayable(tags: Sequence[str], types: Sequence[str]) -> None:
+    """Raises `Refusal` where the tags of a head cannot say that some type begins, or goes on: it could not learn it."""
+    names, rows = class_names(types), rows_of_classes(tags, types) if tags else []
+    if lacking := [name for name, row in zip(names, rows, strict=bool(tags)) if not row]:
+        raise Refusal(f"task.head_tags: has no tag for '{lacking[0]}', which cannot be learnt so; leave it out")
 
 
 def allowed_steps(classes: int) -> NDArray[np.bool_]:
