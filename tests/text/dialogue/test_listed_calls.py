@@ -160,6 +160,7 @@ def test_the_time_for_a_text_grows_with_its_length(unit: str, name: str, others:
     def run(count: int) -> None:
         assert form.read(form.before + unit * count + "x", tools("f"))[1] == []
         form.begin(form.before + unit * count + "x", tools("f"))
+        form.read(f"{form.before}f{getattr(form, 'name_end', '')}x" + " " * 10 * count, tools("f"))
 
     assert growth(lambda: run(500), lambda: run(2000)) < BOUND
 

@@ -1,6 +1,7 @@
 """How a template writes calls of tools, read off the template itself: shown two made calls, it shows its form."""
 
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,20 +18,24 @@ AnyForm = ObjectCalls | NamedCalls | ListedCalls
 
 _NAMES = ("danlu_first", "danlu_second")
 _ARGUMENTS = {"danlu_key": "danlu value", "danlu_other": "danlu text"}
-_TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": name,
-            "description": "d",
-            "parameters": {
-                "type": "object",
-                "properties": {key: {"type": "string", "description": "k"} for key in _ARGUMENTS},
-            },
-        },
-    }
-    for name in _NAMES
+
+
+def _tool(name: str, types: Mapping[str, str]) -> dict[str, Any]:
+    """A tool that takes values of these types."""
+    properties = {key: {"type": kind, "description": "k"} for key, kind in types.items()}
+    parameters = {"type": "object", "properties": properties}
+    return {"type": "function", "function": {"name": name, "description": "d", "parameters": parameters}}
+
+
+_TOOLS = [_tool(name, dict.fromkeys(_ARGUMENTS, "string")) for name in _NAMES]
+
+
+_ODD: list[tuple[str, dict[str, Any]]] = [
+    ("danlu.third-one", {"a": "two\nlines, 引号 \" and ' and 2", "n": 7, "x": -0.5, "yes": True, "none": None}),
+    ("f", {}),
+    ("g", {"list": [1, "二", [True]], "object": {"k": {"m": "v"}}, "text": "3"}),
 ]
+"""Calls by which a form is proved: of any number, name, key and type."""
 
 
 def form_of_calls(jinja: str, tokenizer: Tokenizer) -> CallForm | None:
@@ -38,25 +43,48 @@ def form_of_calls(jinja: str, tokenizer: Tokenizer) -> CallForm | None:
     writer = Writer(jinja, tokenizer, 0, _TOOLS)
     for count in (2, 1):
         with suppress(Refusal):
-            return _form(writer, count)
+            form = _form(writer, count)
+            if form is not None and _reads(form, writer):
+                return form
     return None
 
 
+def _reads(form: CallForm, writer: Writer) -> bool:
+    """Whether a form reads back what the template writes, of all calls together or, where it wants that, of each."""
+    tools = [_tool(name, {key: _type_of(value) for key, value in given.items()}) for name, given in _ODD]
+    told = Writer(writer.jinja, writer.tokenizer, 0, tools)
+    for calls in [_ODD] if form.between is not None else [[each] for each in _ODD]:
+        text = _shown(told, calls, first=5)
+        found = [] if text is None else form.read(text, tools)[1]
+        if [(each["function"]["name"], each["function"]["arguments"]) for each in found] != calls:
+            return False
+    return True
+
+
+def _type_of(value: Any) -> str:
+    types = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return types.get(type(value), "null")
+
+
 def _form(writer: Writer, count: int) -> CallForm | None:
-    text, names = _shown(writer, count, _ARGUMENTS), _NAMES[:count]
+    names = _NAMES[:count]
+    text = _shown(writer, [(name, _ARGUMENTS) for name in names])
     if text is None:
         return None
     if (objects := shown_objects(text, names, _ARGUMENTS)) is not None:
         return objects
-    empty = _shown(writer, count, {})
+    empty = _shown(writer, [(name, {}) for name in names])
     return None if empty is None else shown_lists(text, empty, names, [_ARGUMENTS] * count)
 
 
-def _shown(writer: Writer, count: int, arguments: dict[str, str]) -> str | None:
-    """What a template writes of so many calls, without special tokens and thoughts; None where it begins otherwise."""
+def _shown(writer: Writer, called: Sequence[tuple[str, Mapping[str, Any]]], first: int = 1) -> str | None:
+    """What a template writes of some calls, without special tokens and thoughts; None where it begins otherwise.
+
+    `first` is the number of the first call, which its id tells.
+    """
     calls: list[dict[str, Any]] = [
         {"id": f"danlu000{place}", "type": "function", "function": {"name": name, "arguments": dict(arguments)}}
-        for place, name in enumerate(_NAMES[:count], 1)
+        for place, (name, arguments) in enumerate(called, first)
     ]
     question = {"role": "user", "content": "a"}
     asked = re.sub(rf"{OPENED}\s*$", "", writer.written([question], asks=True))

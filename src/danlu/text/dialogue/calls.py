@@ -53,8 +53,14 @@ class CallForm(ABC, BaseModel):
 
     def begin(self, text: str, tools: Tools = ()) -> int:
         """Where calls begin, or may begin with what is still to be written; the text's length where none does."""
-        if tools and (thought := behind_thoughts(text)) is not None and self._may_be_bare(text[thought:]):
-            return thought
+        thought = behind_thoughts(text)
+        bare = len(text)
+        if tools and thought is not None and self._may_be_bare(text[thought:]):
+            bare = thought
+        return min(bare, self._begun(text))
+
+    def _begun(self, text: str) -> int:
+        """Where calls begin with the words of the form, or may; the text's length where none does."""
         for start in self._starts(text):
             rest = text[start:].lstrip()
             if (opened := behind(rest, 0, self.before)) >= 0:

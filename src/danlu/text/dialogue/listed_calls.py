@@ -11,10 +11,11 @@ from typing import Any
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, spaced
-from danlu.text.dialogue.object_calls import parameters_of
-from danlu.text.dialogue.schemas import kinds_of, rebased, valued
+from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
+from danlu.text.dialogue.schemas import kinds_of, properties_of, rebased, valued
 
-_NAME = re.compile(r"[\w.\-]|$")
+_KEY = re.compile(r"[^\n<>\"]{1,200}")
+_SPACES = re.compile(r"\s*")
 
 
 class ListedCalls(CallForm):
@@ -30,18 +31,20 @@ class ListedCalls(CallForm):
     empty_after: str
 
     def grammar(self, tools: Tools) -> str:
-        """See `CallForm.grammar`; texts that hold the sign by which they end cannot be written so."""
+        """See `CallForm.grammar`; texts that hold the signs by which they end cannot be written so."""
         opens, value_end, closes = self._parts()
         begin = self.name_end[: len(self.name_end) - len(opens)]
         lines, names = list[str](), list[str]()
         for number, tool in enumerate(tools):
             function = tool.get("function", tool)
             schema = rebased(parameters_of(function), "#")
-            wanted, rules = schema.get("required") or [], list[str]()
-            for place, (key, inner) in enumerate((schema.get("properties") or {}).items()):
+            wanted, rules = schema.get("required"), list[str]()
+            for place, (key, inner) in enumerate(properties_of(schema).items()):
+                refuse_unreadable(key, _KEY)
                 name = f"value{number}x{place}"
-                rules.append(f"{name}{'' if key in wanted else '?'}")
+                rules.append(f"{name}{'' if isinstance(wanted, list) and key in wanted else '?'}")
                 lines.append(f"{name}: {_quoted(opens + key + self.value_begin)} {_value(inner, schema, value_end)}")
+            refuse_unreadable(function["name"], NAME)
             names.append(f"call{number}")
             lines.append(f"call{number}: {' '.join([_quoted(function['name'] + begin), *rules])}")
         start = f"start: SPACE {_quoted(self.before)} call {_quoted(closes)} SPACE"
@@ -63,7 +66,11 @@ class ListedCalls(CallForm):
         return opens, value_end, closes
 
     def _may_follow(self, rest: str) -> bool:
-        return _NAME.match(rest) is not None
+        if not (named := NAME.match(rest)):
+            return rest == ""
+        then = "".join(rest[named.end() :].split())
+        words = ["".join(word.split()) for word in (self.name_end, self.empty_between, self.empty_after) if word]
+        return any(word.startswith(then) or then.startswith(word) for word in words)
 
     @cached_property
     def _behind_name(self) -> re.Pattern[str]:
@@ -77,36 +84,48 @@ class ListedCalls(CallForm):
         calls: list[ToolCall] = []
         place, then = behind(text, start, self.before), "call"
         while then == "call":
-            named = re.compile(r"([\w.\-]+)\s*").match(text, place)
-            found = named and self._behind_name.match(text, named.end())
+            named = NAME.match(text, place)
+            found = named and self._behind_name.match(text, _SPACES.match(text, named.end()).end())  # type: ignore[union-attr]
             if named is None or found is None:
                 return []
-            schema, arguments = _schema_of(named[1], tools), dict[str, Any]()
+            schema, arguments = _schema_of(named[0], tools), dict[str, Any]()
             while found.lastgroup == "key":
-                key = re.compile(rf"([^\n<>\"]+?)\s*{spaced(self.value_begin)}").match(text, found.end())
+                key = self._key.match(text, found.end())
                 ended = key and self._behind_value.search(text, key.end())
                 if key is None or ended is None:
                     return []
                 value = self._bare_value(text[key.end() : ended.start()])
-                arguments[key[1]] = valued(value, (schema.get("properties") or {}).get(key[1]), schema)
+                if self._squeezed in "".join(value.split()):  # the words that end it were forgotten
+                    return []
+                other = schema.get("additionalProperties")
+                arguments[key[1].strip()] = valued(value, properties_of(schema).get(key[1].strip(), other), schema)
                 found = ended
-            calls.append(called(named[1], arguments))
+            calls.append(called(named[0], arguments))
             place, then = found.end(), str(found.lastgroup)
         return calls
 
+    @cached_property
+    def _key(self) -> re.Pattern[str]:
+        return re.compile(rf"({_KEY.pattern}){spaced(self.value_begin)}")
+
+    @property
+    def _bare_before(self) -> str:
+        """What stands before calls, without the first word, which Qwen3-Coder leaves out at times."""
+        return self.before.partition("\n")[2].strip()
+
     def _bare(self, text: str, tools: Tools) -> list[ToolCall]:
-        """The calls of a text without the first word before them, which Qwen3-Coder leaves out at times."""
-        first, *last = self.before.rsplit(maxsplit=1)
-        text = text.lstrip()
-        if not last or not text.startswith(last[0]):
+        """The calls of tools in a text without that word."""
+        first, text = self.before.partition("\n")[0], text.lstrip()
+        if not self._bare_before or not text.startswith(self._bare_before):
             return []
-        calls, offered = self._calls(f"{first} {text}", 0, tools), offered_in(tools)
+        calls, offered = self._calls(f"{first}\n{text}", 0, tools), offered_in(tools)
         return calls if all(each["function"]["name"] in offered for each in calls) else []
 
     def _may_be_bare(self, text: str) -> bool:
-        _, *last = self.before.rsplit(maxsplit=1)
-        text = text.lstrip()
-        return bool(last) and (text.startswith(last[0]) or last[0].startswith(text))
+        words, text = self._bare_before, text.lstrip()
+        if not words or not text.startswith(words):
+            return words.startswith(text)
+        return self._may_follow(text[len(words) :].lstrip())
 
     def _bare_value(self, text: str) -> str:
         """A value without the white space that the template writes around it."""
@@ -125,7 +144,8 @@ def shown_lists(
         return None
     each = 1 + 2 * len(arguments[0])
     first, others = parts[1:each], [parts[each * number + 1 : each * (number + 1)] for number in range(len(names))]
-    if any(one != first for one in others) or len(set(first[2::2])) > 1 or not all(map(str.strip, first)):
+    unlike = any(one != first for one in others) or len(set(first[2::2])) > 1
+    if unlike or not parts[0].strip() or not all(map(str.strip, first)) or "{" in "".join(parts):
         return None
     return ListedCalls(
         before=parts[0].strip(),
@@ -170,13 +190,13 @@ def _schema_of(name: str, tools: Tools) -> Mapping[str, Any]:
 
 def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
     """The rule of a value and what ends it."""
-    told = schema.get("enum") if isinstance(schema, Mapping) else None
+    told = schema.get("enum", [schema["const"]] if "const" in schema else None) if isinstance(schema, Mapping) else None
     if isinstance(told, list) and told and all(isinstance(each, str) for each in told):
         return f"({' | '.join(_quoted(each + ends) for each in told)})"
     kinds = kinds_of(schema, root)
     if not kinds or "string" in kinds:
         one, two, *_ = (re.escape(sign).replace("/", r"\/") for sign in ends.strip())
-        return rf"/([^{one}]|{one}[^{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
+        return rf"/([^{one}]|{one}+[^{one}{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
     shared = {name: root[name] for name in ("$defs", "definitions") if name in root}
     own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
     plain = json.dumps({"x-guidance": own, **shared, **schema})

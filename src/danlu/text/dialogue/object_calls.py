@@ -22,6 +22,9 @@ FENCE = "```"
 _BARE = re.compile(r"`{0,2}$|(?:```(?:j|js|jso|json)?\s*)?(?:\{|$)")
 """How a text begins that may be nothing but calls."""
 
+NAME = re.compile(r"[\w.\-]+")
+"""Names that are read where no quotes are around them."""
+
 _DECODER = json.JSONDecoder()
 
 
@@ -127,6 +130,7 @@ class NamedCalls(_WithObjects):
         for number, tool in enumerate(tools):
             function = tool.get("function", tool)
             shared = rebased(parameters_of(function), "#")
+            refuse_unreadable(function["name"], NAME)
             name = json.dumps(function["name"], ensure_ascii=False)
             schema = json.dumps({"x-guidance": own, **shared})
             lines.append(f"call{number}: {name} {literal(self.middle)} object{number}\nobject{number}: %json {schema}")
@@ -134,11 +138,18 @@ class NamedCalls(_WithObjects):
         start = f"{literal(self.before)} call {literal(self.after)}"
         return "\n".join([f"start: {start}", f"call: {each}", *lines, "SPACE: /[ \\n]{0,2}/\n"])
 
+    def _calls(self, text: str, start: int, tools: Tools) -> list[ToolCall]:
+        calls = super()._calls(text, start, tools)
+        known = self._marks or {each["function"]["name"] for each in calls} <= offered_in(tools)
+        return calls if known else []  # a word and an object alone might say anything
+
     def _may_follow(self, rest: str) -> bool:
-        return rest[:1] == "" or rest[0].isalnum() or rest[0] in "_-."
+        then = "".join(re.sub(r"^[\w.\-]+", "", rest).split())
+        words = "".join(self.middle.split()) + "{"
+        return rest == "" or (then != rest and (words.startswith(then) or then.startswith(words)))
 
     def _call(self, text: str, place: int) -> tuple[ToolCall, int] | None:
-        found = re.compile(rf"([\w.\-]+)\s*{spaced(self.middle)}\s*").match(text, place)
+        found = re.compile(rf"({NAME.pattern})\s*{spaced(self.middle)}\s*").match(text, place)
         if found is None:
             return None
         try:
@@ -156,6 +167,12 @@ def parameters_of(function: Any) -> dict[str, Any]:
     if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
         raise Refusal(f"the parameters of the tool '{function['name']:.40}' are no object; mend its schema")
     return {"type": "object", **parameters}
+
+
+def refuse_unreadable(name: str, pattern: re.Pattern[str]) -> None:
+    """Raises `Refusal` for a name that would not be read in a call as a form writes it."""
+    if not pattern.fullmatch(name) or name != name.strip():
+        raise Refusal(f"'{name:.40}' could not be read again in a call that is written so; give it a plain name")
 
 
 def shown_objects(text: str, names: Sequence[str], arguments: Any) -> CallForm | None:
@@ -187,7 +204,7 @@ def _shown_names(text: str, names: Sequence[str], arguments: Any) -> NamedCalls 
             value, end = _DECODER.raw_decode(text, opened)
             if value == arguments:
                 spans.append((start, text[start + len(name) : opened].strip(), end))
-    if len(spans) < len(names) or len({middle for _, middle, _ in spans}) > 1 or not spans[0][1]:
+    if len(spans) < len(names) or len({middle for _, middle, _ in spans}) > 1:
         return None
     between = text[spans[0][2] : spans[1][0]].strip() if len(spans) > 1 else None
     before, after = text[: spans[0][0]].strip(), text[spans[-1][2] :].strip()

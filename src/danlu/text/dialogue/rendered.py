@@ -76,6 +76,9 @@ def _spans(messages: Sequence[Message], writer: Writer, *, asks: bool) -> list[S
                     spans += [_span(part, contents) for part in _parts(marked[done:start])]
                     spans += [_span(part, contents, learnt=True) for part in _parts(marked[start:stop])]
                     done = stop
+                    if not marked[done:].strip() and not re.search(rf"(?:{special})$", marked[:done]):
+                        spans.append(_end(tokenizer, writer.number))
+                        done = len(marked)
                 elif not asks and place == len(messages) - 1:
                     raise _unlearnable(writer.number)
             continue
@@ -87,10 +90,8 @@ def _spans(messages: Sequence[Message], writer: Writer, *, asks: bool) -> list[S
         if ended := end.match(marked, done):
             spans.append(Span(ended[0], ours=True, learnt=True))
             done = ended.end()
-        elif (
-            not asks and place == last_answer and not marked[done:].strip() and (last := end_id(tokenizer)) is not None
-        ):
-            spans.append(Span(str(tokenizer.convert_ids_to_tokens(last)), ours=True, learnt=True))
+        elif not asks and place == last_answer and not marked[done:].strip() and end_id(tokenizer) is not None:
+            spans.append(_end(tokenizer, writer.number))
             done = len(marked)
         else:
             raise Refusal(
@@ -98,6 +99,14 @@ def _spans(messages: Sequence[Message], writer: Writer, *, asks: bool) -> list[S
                 "choose another 'template', or a tokenizer with an end token"
             )
     return spans + [_span(part, contents) for part in _parts(marked[done:])]
+
+
+def _end(tokenizer: Tokenizer, number: int) -> Span:
+    """The end token, where a template writes none at the end. Raises `Refusal` where the tokenizer has none either."""
+    last = end_id(tokenizer)
+    if last is None:
+        raise _unlearnable(number)
+    return Span(str(tokenizer.convert_ids_to_tokens(last)), ours=True, learnt=True)
 
 
 def _unlearnable(number: int) -> Refusal:
@@ -125,6 +134,10 @@ def _call(messages: Sequence[Message], marked: str, done: int, writer: Writer, s
     written = upto[len(before) :]
     written = written if whole else re.sub(rf"^\s*{OPENED}[^{{]*?{CLOSED}\s*", "", written)
     ends = [found.end() for found in re.finditer(special, written)] if special else []
+    if whole and special and not ends:  # what begins the next turn ends it, as in GLM-4.6
+        follows = re.compile(rf"\s*(?:{special})").match(marked, len(before) + len(written.rstrip()))
+        stop = len(before) + len(written.rstrip()) if follows is None else follows.end()
+        return (0, 0) if follows is None and marked[stop:].strip() else (len(before), stop)
     start = len(before) if whole else marked.find(written[: ends[-1]], done) if ends else -1
     return (start, start + ends[-1]) if ends and start >= 0 else (0, 0)
 

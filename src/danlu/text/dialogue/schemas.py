@@ -1,5 +1,6 @@
 """JSON schemas of what tools take: made part of a larger schema, and what a text is by one."""
 
+import ast
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -45,43 +46,72 @@ _KINDS: dict[type, str] = {
     list: "array",
     dict: "object",
 }
+_LONGEST = 10_000  # characters of a list that is read as Python writes it
 _PYTHON = {"True": True, "False": False, "None": None}
 """What templates write of values that they give to Python's `str`."""
 
-_DEEPEST = 8  # references and alternatives within each other
+_MOST = 200  # schemas that are looked at for the types of one value
 
 
-def kinds_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+def properties_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schemas of an object's values by their keys; none where none are told."""
+    told = schema.get("properties")
+    return told if isinstance(told, Mapping) else {}
+
+
+def kinds_of(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
     """The types that a value may have, in JSON schema's words; none where nothing is said."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
-        return frozenset()
-    if isinstance(told := schema.get("type"), str | list):
-        return frozenset([told] if isinstance(told, str) else [each for each in told if isinstance(each, str)])
-    if isinstance(told := schema.get("enum", [schema["const"]] if "const" in schema else None), list):
-        return frozenset(_KINDS.get(type(each), "null") for each in told)
-    inner = [
-        each for name in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(name), list) for each in schema[name]
-    ]
-    if isinstance(reference := schema.get("$ref"), str) and reference.startswith("#/"):
-        place: Any = root
-        for name in reference[2:].split("/"):
-            place = place.get(name) if isinstance(place, Mapping) else None
-        inner.append(place)
-    return frozenset().union(*(kinds_of(each, root, depth + 1) for each in inner))
+    found, waiting, seen = set[str](), [schema], set[str]()
+    for _ in range(_MOST):
+        if not waiting:
+            break
+        here = waiting.pop()
+        if not isinstance(here, Mapping):
+            continue
+        if isinstance(told := here.get("type"), str | list):
+            found.update([told] if isinstance(told, str) else [each for each in told if isinstance(each, str)])
+        elif isinstance(told := here.get("enum", [here["const"]] if "const" in here else None), list):
+            found.update(_KINDS.get(type(each), "null") for each in told)
+        else:
+            several = [here.get(name) for name in ("anyOf", "oneOf", "allOf")]
+            waiting += [each for told in several if isinstance(told, list) for each in told[:_MOST]]
+            if isinstance(reference := here.get("$ref"), str) and reference not in seen:
+                seen.add(reference)
+                waiting.append(_referred(reference, root))
+    return frozenset(found)
+
+
+def _referred(reference: str, root: Mapping[str, Any]) -> Any:
+    """What stands at a place of a schema, such as `#/$defs/Day`; None where nothing does."""
+    place: Any = root if reference.startswith("#/") else None
+    for name in reference[2:].split("/"):
+        key = name.replace("~1", "/").replace("~0", "~")
+        place = place.get(key) if isinstance(place, Mapping) else None
+    return place
 
 
 def valued(text: str, schema: Any, root: Mapping[str, Any]) -> Any:
     """The value that a text is by its schema: itself where that is a string, else what it says in JSON.
 
-    Of a value whose schema says nothing, numbers, truth values, lists and objects are such.
+    Of a value whose schema says nothing, numbers, truth values, lists and objects are such. What Python's `str` makes
+    of a list or an object is read where the schema wants one.
     """
     kinds = kinds_of(schema, root)
     if kinds == {"string"}:
         return text
-    value = _PYTHON.get(text.strip(), text)
+    value: Any = _PYTHON.get(text.strip(), text)
     if value is text:
-        with suppress(Refusal):
+        with suppress(Refusal, ValueError):
             value = parse(text, "argument")
+            json.dumps(value, allow_nan=False)
+    if value is text and kinds & {"array", "object"} and len(text) < _LONGEST:
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            json.dumps(read := ast.literal_eval(text.strip()), allow_nan=False)
+            value = read if isinstance(read, list | dict) else value
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
     kind = "null" if value is None else _KINDS[type(value)]
     fits = kind in kinds or (kind == "integer" and "number" in kinds)
     return value if fits or (kind != "string" and "string" not in kinds) else text

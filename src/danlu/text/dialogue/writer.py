@@ -1,7 +1,8 @@
 """A chat template at work: what it writes of a conversation, and what it may not."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,10 @@ quarter of that."""
 MOST_WRITTEN = 1_000_000
 """Characters that a template may write beside ten times what the messages say."""
 
+
+_PROBE = {"danlu_key": "danlu value"}
+_WANT_JSON: dict[tuple[Any, ...], bool] = {}
+_MOST_KNOWN = 64  # templates; a bundle has one
 
 DAY = datetime(2024, 7, 26)
 """What a template that writes today's date is told (that of Llama 3.1 where it is told none): rows that are learnt, and
@@ -46,40 +51,59 @@ class Writer:
         """
         self._refuse_spelling(messages)
         messages, text = self._as_it_wants(messages, asks=asks)
-        if self.tools and text == self._text(messages, None, asks=asks):
+        if self.tools and not self._differs(text, messages, None, asks=asks):
             raise Refusal(
                 f"record {self.number + 1:,}: the chat template has no place for tools, so the model would not hear of "
                 "them; leave 'tools' out, or take a model with a template for them"
             )
         if any("tool_calls" in message for message in messages):
             without = [{name: told for name, told in each.items() if name != "tool_calls"} for each in messages]
-            if text == self._text(without, self.tools, asks=asks):
+            if not self._differs(text, without, self.tools, asks=asks):
                 raise Refusal(
                     f"record {self.number + 1:,}: the chat template drops the calls of tools; take a model with a "
                     "template for them, or write them as text ('kind: chat' of data does)"
                 )
         return text
 
-    def _as_it_wants(self, messages: Sequence[Message], *, asks: bool) -> tuple[Sequence[Message], str]:
-        """The messages with ids and arguments of calls as the template wants them, and what it writes of them.
+    def _differs(self, text: str, messages: Sequence[Message], tools: Tools, *, asks: bool) -> bool:
+        """Whether other messages are written otherwise; those that a template does not take are, too."""
+        try:
+            return text != self._text(messages, tools, asks=asks)
+        except Refusal:
+            return True
 
-        Arguments are objects, unless it takes none, or writes them as Python does (`{'a': 1}`), which nobody reads.
-        """
-        tried, refused = [messages], None
-        if (renamed := with_short_ids(messages)) is not None:
-            tried += [renamed, with_json_arguments(messages), with_json_arguments(renamed)]
-        for each in tried:
-            try:
-                text = self._text(each, self.tools, asks=asks)
-            except Refusal as refusal:
-                refused = refused or refusal
-                continue
-            given = [call["function"]["arguments"] for one in each for call in one.get("tool_calls", ())]
-            if not any(told and not isinstance(told, str) and repr(told) in text for told in given):
-                return each, text
-        if refused is not None:
-            raise refused
-        return messages, self._text(messages, self.tools, asks=asks)
+    def _as_it_wants(self, messages: Sequence[Message], *, asks: bool) -> tuple[Sequence[Message], str]:
+        """The messages with arguments and ids of calls as the template wants them, and what it writes of them."""
+        if any("tool_calls" in message for message in messages) and self._wants_json():
+            messages = with_json_arguments(messages)
+        try:
+            return messages, self._text(messages, self.tools, asks=asks)
+        except Refusal:
+            if (renamed := with_short_ids(messages)) is None or renamed == list(messages):
+                raise
+            return renamed, self._text(renamed, self.tools, asks=asks)
+
+    def _wants_json(self) -> bool:
+        """Whether arguments are to be JSON: objects are not taken, or written as Python does, which nobody reads."""
+        key = (self.jinja, tuple(sorted(self.tokenizer.special_tokens_map.items(), key=str)))
+        if key not in _WANT_JSON:
+            ways = [(self._shown(form), f"{told!r}") for form, told in ((dict, _PROBE), (json.dumps, _PROBE))]
+            (plain, python), (dumped, _) = ways
+            wrong = plain is None or (python in plain and json.dumps(_PROBE) not in plain)
+            if len(_WANT_JSON) >= _MOST_KNOWN:
+                _WANT_JSON.clear()
+            _WANT_JSON[key] = wrong and dumped is not None and json.dumps(_PROBE) in dumped
+        return _WANT_JSON[key]
+
+    def _shown(self, form: Callable[[dict[str, str]], Any]) -> str | None:
+        """What is written of a made call with arguments in a form; None where the template does not take them."""
+        call = {"id": "danlu0001", "type": "function", "function": {"name": "danlu_probe", "arguments": form(_PROBE)}}
+        messages: list[Message] = [{"role": "user", "content": "a"}]
+        messages.append({"role": "assistant", "content": "", "tool_calls": [call]})
+        tool = {"name": "danlu_probe", "description": "d", "parameters": {"type": "object", "properties": {}}}
+        with suppress(Refusal):
+            return self._text(messages, [{"type": "function", "function": tool}], asks=False)
+        return None
 
     def _refuse_spelling(self, messages: Sequence[Message]) -> None:
         given = [self.tools, *([message[name] for name in CALLS if name in message] for message in messages)]
