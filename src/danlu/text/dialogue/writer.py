@@ -1,7 +1,7 @@
 """A chat template at work: what it writes of a conversation, and what it may not."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,17 +87,17 @@ class Writer:
         """Whether arguments are to be JSON: objects are not taken, or written as Python does, which nobody reads."""
         key = (self.jinja, tuple(sorted(self.tokenizer.special_tokens_map.items(), key=str)))
         if key not in _WANT_JSON:
-            ways = [(self._shown(form), f"{told!r}") for form, told in ((dict, _PROBE), (json.dumps, _PROBE))]
-            (plain, python), (dumped, _) = ways
-            wrong = plain is None or (python in plain and json.dumps(_PROBE) not in plain)
+            dumped = json.dumps(_PROBE)
+            plain, text = self._shown(_PROBE), self._shown(dumped)
+            wrong = plain is None or (repr(_PROBE) in plain and dumped not in plain)
             if len(_WANT_JSON) >= _MOST_KNOWN:
                 _WANT_JSON.clear()
-            _WANT_JSON[key] = wrong and dumped is not None and json.dumps(_PROBE) in dumped
+            _WANT_JSON[key] = wrong and text is not None and dumped in text
         return _WANT_JSON[key]
 
-    def _shown(self, form: Callable[[dict[str, str]], Any]) -> str | None:
-        """What is written of a made call with arguments in a form; None where the template does not take them."""
-        call = {"id": "danlu0001", "type": "function", "function": {"name": "danlu_probe", "arguments": form(_PROBE)}}
+    def _shown(self, arguments: Any) -> str | None:
+        """What is written of a made call with these arguments; None where the template does not take them."""
+        call = {"id": "danlu0001", "type": "function", "function": {"name": "danlu_probe", "arguments": arguments}}
         messages: list[Message] = [{"role": "user", "content": "a"}]
         messages.append({"role": "assistant", "content": "", "tool_calls": [call]})
         tool = {"name": "danlu_probe", "description": "d", "parameters": {"type": "object", "properties": {}}}
