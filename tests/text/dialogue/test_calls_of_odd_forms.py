@@ -71,6 +71,22 @@ def test_a_form_that_would_not_read_every_call_is_none(mark: str, bpe: Tokenizer
     assert listed is None or listed.between is None
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{% if call.function.arguments %}, "arguments": {{ call.function.arguments | tojson }}{% endif %}',
+        ', "arguments": { {%- for k, v in call.function.arguments.items() %}"{{ k }}": "{{ v }}"'
+        "{{ ', ' if not loop.last }}{% endfor %} }",
+    ],
+)
+def test_an_object_is_a_form_though_a_template_writes_it_oddly(arguments: str, bpe: Tokenizer) -> None:
+    call = '<tool_call>{ "name": "{{ call.function.name }}"' + arguments + "}</tool_call>{% endfor %}"
+    form = form_of_calls(TOOLS + TURN + CALL + call + ASK, bpe)
+    assert form is not None
+    _, (found,) = form.read('<tool_call>{"name": "f", "arguments": {"a": "b"}}</tool_call>')
+    assert found["function"] == {"name": "f", "arguments": {"a": "b"}}
+
+
 HOSTILE: list[dict[str, Any]] = [
     {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}] * 3_000}}},
     {"properties": {"a": {"anyOf": [{"anyOf": [{"type": ["string", 3]}] * 90}] * 90}}},

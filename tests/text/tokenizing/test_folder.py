@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.folder import open_tokenizer
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.batching.shards import tokenizer_hash
+from danlu.text.tokenizing.folder import open_tokenizer, save_tokenizer
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer, fingerprint
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
+from danlu.text.tokenizing.tokenizers.unigram import Unigram
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXT = "the cat sat on the mat"
@@ -59,6 +64,21 @@ def test_it_is_what_was_saved_and_saves_the_same(folder: Path, tmp_path: Path) -
     assert (tmp_path / "again" / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
     assert "danlu-" not in (tmp_path / "again" / "tokenizer_config.json").read_text()
     assert opened(tmp_path / "again")(TEXT)["input_ids"] == tokenizer(TEXT)["input_ids"]
+
+
+def test_tokens_that_are_added_to_an_opened_tokenizer_are_text_where_somebody_types_them(tmp_path: Path) -> None:
+    special = ("<x>", "<|im_end|>", "a cat")
+    Unigram(size=330, min_frequency=1).build(lambda: iter([f"{TEXT} <x> <|im_end|>"] * 9)).save_pretrained(
+        tmp_path / "1"
+    )
+    assert not opened(tmp_path / "1").backend_tokenizer.encode_special_tokens
+    made = Extended(base=Pretrained(path=str(tmp_path / "1")), special=special).build(lambda: iter(()))
+    save_tokenizer(made, tmp_path / "2")
+    for tokenizer in (made, opened(tmp_path / "2")):
+        for encoding, token in zip(tokenized(list(special), tokenizer, special=False), special, strict=True):
+            assert tokenizer.convert_tokens_to_ids(token) not in encoding.ids
+    assert fingerprint(made) == fingerprint(opened(tmp_path / "2"))
+    assert tokenizer_hash(made) == tokenizer_hash(opened(tmp_path / "2"))
 
 
 def test_templates_of_conversations_are_all_there_and_are_no_tokenizer(folder: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def _languages(
     if {*tokenizer.added_tokens_decoder} <= {getattr(tokenizer, f"{role}_token_id") for role in _ROLES}:
         languages = (None, None)
     source, target = (asked or told for asked, told in zip(languages, known, strict=True))
-    if prefix.lstrip().startswith(">>"):
+    if prefix.lstrip().startswith(">>") and "<<" in prefix:
         target, _, prefix = prefix.lstrip().removeprefix(">>").partition("<<")
     names = ("language, via", "language, via, or the prefix")
     read, written = language_tokens(tokenizer, None if languages_to_ask(tokenizer) else source, target, names)

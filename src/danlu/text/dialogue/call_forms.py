@@ -44,8 +44,8 @@ def form_of_calls(jinja: str, tokenizer: Tokenizer) -> CallForm | None:
     for count in (2, 1):
         with suppress(Refusal):
             form = _form(writer, count)
-            if form is not None and _reads(form, writer):
-                return form
+            if isinstance(form, ObjectCalls) or (form is not None and _reads(form, writer)):
+                return form  # an object tells by itself what is what
     return None
 
 

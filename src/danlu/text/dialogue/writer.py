@@ -86,14 +86,15 @@ class Writer:
     def _wants_json(self) -> bool:
         """Whether arguments are to be JSON: objects are not taken, or written as Python does, which nobody reads."""
         key = (self.jinja, tuple(sorted(self.tokenizer.special_tokens_map.items(), key=str)))
-        if key not in _WANT_JSON:
+        known = _WANT_JSON.get(key)
+        if known is None:
             dumped = json.dumps(_PROBE)
             plain, text = self._shown(_PROBE), self._shown(dumped)
             wrong = plain is None or (repr(_PROBE) in plain and dumped not in plain)
             if len(_WANT_JSON) >= _MOST_KNOWN:
                 _WANT_JSON.clear()
-            _WANT_JSON[key] = wrong and text is not None and dumped in text
-        return _WANT_JSON[key]
+            known = _WANT_JSON[key] = wrong and text is not None and dumped in text
+        return known
 
     def _shown(self, arguments: Any) -> str | None:
         """What is written of a made call with these arguments; None where the template does not take them."""

@@ -54,7 +54,8 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
             tokenizer(_TRIED)  # settings of a wrong type are found at first use
             if WRITTEN in files:
                 write_by(tokenizer, _backend(file_inside(folder, WRITTEN)))
-            backend_to_write(tokenizer).encode(_TRIED)
+            if (other := written_by(tokenizer)) is not None:
+                other.encode(_TRIED)
     if not isinstance(tokenizer, Tokenizer):
         raise Refusal(
             f"{name}: this tokenizer ({type(tokenizer).__name__}) has no fast form with character offsets; {_REMEDY}"
