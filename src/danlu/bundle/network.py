@@ -9,6 +9,7 @@ from danlu.bundle import manifest
 from danlu.data.cleaning.clean import rewriters_of
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.machine.device import device
+from danlu.machine.door import read_json
 from danlu.machine.hub import local_folder
 from danlu.model.folder import open_model, settings_in
 from danlu.model.shape import Shape, shape_of
@@ -37,9 +38,9 @@ def open_network(path: str, auto_class: str) -> tuple[PreTrainedModel, Tokenizer
 
 
 def languages_of(path: str) -> tuple[str | None, str | None]:
-    """The languages of a bundle that translates between many, as its task names them; none of any other folder."""
-    _, facts = _checked(path)
-    told = facts.get("task", {})
+    """The languages of a bundle that `open_network` has opened, as its task names them; none of any other folder."""
+    file = _folder(path) / manifest.NAME
+    told = read_json(file, "copy the bundle again").get("task", {}) if file.is_file() else {}
     return told.get("source_language"), told.get("target_language")
 
 

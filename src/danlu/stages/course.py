@@ -26,6 +26,7 @@ from danlu.model.own import inside, put_in, taken_out
 from danlu.model.source import Source, unsaid
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
+from danlu.stages.given_vector import pooled_as_known
 from danlu.stages.ready import Prepared, fitted, learnt_from, source_at, tokenizer_for
 from danlu.stages.sources import Data, has_split, records_of, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference
@@ -238,7 +239,8 @@ def _known(lessons: Mapping[str, Lesson], source: Source, precision: str, place:
     for name, lesson in lessons.items():
         try:
             learnt = learnt_from(lesson.data, lesson.task, place)
-            tasks[name] = fitted(with_segmenters(lesson.task, place), learnt).shaped(source.shape())
+            task = fitted(with_segmenters(lesson.task, place), learnt)
+            tasks[name] = pooled_as_known(task, source, place.say).shaped(source.shape())
         except Refusal as refusal:
             raise Refusal(f"tasks.{name}: {refusal}") from None
         if learnt.shards:

@@ -35,7 +35,7 @@ def pooled_as_known(task: Task, source: Source, say: Say) -> Task:
     pooling = vector_of(folder, path)["pooling"]
     if pooling != task.pooling:  # type: ignore[attr-defined]
         say(f"pooling: '{pooling}', as {path} has learnt its vectors")
-    return type(task).model_validate(task.to_plain() | {"pooling": pooling})
+    return task.model_copy(update={"pooling": pooling})
 
 
 def is_embedder(folder: Path) -> bool:

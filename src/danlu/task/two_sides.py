@@ -45,6 +45,8 @@ def language_tokens(
     Raises:
         Refusal: there is no such token, or a model of Marian is given the text's own language; `names` are told.
     """
+    if source_language is None and target_language is None:
+        return None, None
     read, written = (
         None if language is None else _language_token(tokenizer, language, key)
         for language, key in zip((source_language, target_language), names, strict=True)

@@ -200,8 +200,8 @@ class Train(Stage):
         source = source_at(self.model, place)
         tokenizer = tokenizer_for(source, self.tokenizer, place)
         rewriters = rewriters_for(self.data, place)
-        task = fitted(with_segmenters(self.task, place), learnt).shaped(source.shape())
-        task = pooled_as_known(task, source, place.say)
+        task = fitted(with_segmenters(self.task, place), learnt)
+        task = pooled_as_known(task, source, place.say).shaped(source.shape())
         auto = source.minutes_to_train() is not None
         given = {name: source_at(role, place) for name, role in self.roles.items() if auto or name in task.learners}
         learners = {} if auto else learners_for(task, given, source)

@@ -54,8 +54,9 @@ def are_tags(tags: Sequence[str], types: Sequence[str]) -> bool:
 
 def refuse_unsayable(tags: Sequence[str], types: Sequence[str]) -> None:
     """Raises `Refusal` where the tags of a head cannot say that some type begins, or goes on: it could not learn it."""
-    names, rows = class_names(types), rows_of_classes(tags, types) if tags else []
-    if lacking := [name for name, row in zip(names, rows, strict=bool(tags)) if not row]:
+    if not tags:
+        return
+    if lacking := [name for name, row in zip(class_names(types), rows_of_classes(tags, types), strict=True) if not row]:
         raise Refusal(f"task.head_tags: has no tag for '{lacking[0]}', which cannot be learnt so; leave it out")
 
 

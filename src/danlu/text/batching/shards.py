@@ -3,7 +3,6 @@
 The manifest tells what the shards hold, and the size, SHA-256 and counts of each.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text, backend_to_write, written_by
+from danlu.text.tokenizing.tokenizer import Tokenizer, fingerprint
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -156,12 +155,7 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
     """SHA-256 of what decides which numbers a text becomes."""
-    backends = [backend_for_text(tokenizer)]
-    if written_by(tokenizer) is not None:
-        backends.append(backend_to_write(tokenizer))
-    plain = [json.loads(backend.to_str()) for backend in backends]
-    told = [{name: each[name] for name in each if name not in ("truncation", "padding")} for each in plain]
-    return hashlib.sha256("\n".join(json.dumps(each, sort_keys=True) for each in told).encode("utf-8")).hexdigest()
+    return fingerprint(tokenizer, without=("truncation", "padding"))
 
 
 def _check(folder: Path, name: str, wanted: dict[str, Any], *, hashes: bool) -> None:

@@ -9,6 +9,7 @@ from danlu.refusal import Refusal
 from danlu.text.dialogue.calls import CallForm
 from danlu.text.dialogue.listed_calls import ListedCalls, shown_lists
 from danlu.text.dialogue.object_calls import NamedCalls, ObjectCalls, shown_objects
+from danlu.text.dialogue.schemas import type_of
 from danlu.text.dialogue.thoughts import CLOSED, OPENED
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
@@ -51,7 +52,7 @@ def form_of_calls(jinja: str, tokenizer: Tokenizer) -> CallForm | None:
 
 def _reads(form: CallForm, writer: Writer) -> bool:
     """Whether a form reads back what the template writes, of all calls together or, where it wants that, of each."""
-    tools = [_tool(name, {key: _type_of(value) for key, value in given.items()}) for name, given in _ODD]
+    tools = [_tool(name, {key: type_of(value) for key, value in given.items()}) for name, given in _ODD]
     told = Writer(writer.jinja, writer.tokenizer, 0, tools)
     for calls in [_ODD] if form.between is not None else [[each] for each in _ODD]:
         text = _shown(told, calls, first=5)
@@ -59,11 +60,6 @@ def _reads(form: CallForm, writer: Writer) -> bool:
         if [(each["function"]["name"], each["function"]["arguments"]) for each in found] != calls:
             return False
     return True
-
-
-def _type_of(value: Any) -> str:
-    types = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    return types.get(type(value), "null")
 
 
 def _form(writer: Writer, count: int) -> CallForm | None:

@@ -12,7 +12,7 @@ from typing import Any
 from danlu.refusal import Refusal
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import kinds_of, properties_of, rebased, valued
+from danlu.text.dialogue.schemas import guided, kinds_of, properties_of, rebased, valued
 
 _KEY = re.compile(r"[^\n<>\"]{1,200}")
 _SPACES = re.compile(r"\s*")
@@ -198,9 +198,7 @@ def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
         one, two, *_ = (re.escape(sign).replace("/", r"\/") for sign in ends.strip())
         return rf"/([^{one}]|{one}+[^{one}{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
     shared = {name: root[name] for name in ("$defs", "definitions") if name in root}
-    own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
-    plain = json.dumps({"x-guidance": own, **shared, **schema})
-    return f"%json {plain} {_quoted(ends)}"
+    return f"{guided({**shared, **schema})} {_quoted(ends)}"
 
 
 def _quoted(words: str) -> str:

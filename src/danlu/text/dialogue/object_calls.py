@@ -16,7 +16,7 @@ from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.refusal import Refusal
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, spaced
-from danlu.text.dialogue.schemas import literal, rebased
+from danlu.text.dialogue.schemas import guided, literal, rebased
 
 FENCE = "```"
 _BARE = re.compile(r"`{0,2}$|(?:```(?:j|js|jso|json)?\s*)?(?:\{|$)")
@@ -71,10 +71,9 @@ class ObjectCalls(_WithObjects):
             function = tool.get("function", tool)
             shared[str(number)] = rebased(parameters_of(function), f"#/$defs/{number}")
             schemas.append(self._schema(function["name"], {"$ref": f"#/$defs/{number}"}))
-        own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
-        schema = json.dumps({"x-guidance": own, "anyOf": schemas, "$defs": shared})
+        schema = guided({"anyOf": schemas, "$defs": shared})
         start = f"{literal(self.before)} call {literal(self.after)}"
-        return f"start: {start}\ncall: %json {schema}\nSPACE: /[ \\n]{{0,2}}/\n"
+        return f"start: {start}\ncall: {schema}\nSPACE: /[ \\n]{{0,2}}/\n"
 
     def _schema(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The object that calls a function."""
@@ -125,15 +124,13 @@ class NamedCalls(_WithObjects):
 
     def grammar(self, tools: Tools) -> str:
         """See `CallForm.grammar`."""
-        lines, shared = list[str](), dict[str, Any]()
-        own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+        lines = list[str]()
         for number, tool in enumerate(tools):
             function = tool.get("function", tool)
-            shared = rebased(parameters_of(function), "#")
             refuse_unreadable(function["name"], NAME)
             name = json.dumps(function["name"], ensure_ascii=False)
-            schema = json.dumps({"x-guidance": own, **shared})
-            lines.append(f"call{number}: {name} {literal(self.middle)} object{number}\nobject{number}: %json {schema}")
+            schema = guided(rebased(parameters_of(function), "#"))
+            lines.append(f"call{number}: {name} {literal(self.middle)} object{number}\nobject{number}: {schema}")
         each = " | ".join(f"call{number}" for number in range(len(tools)))
         start = f"{literal(self.before)} call {literal(self.after)}"
         return "\n".join([f"start: {start}", f"call: {each}", *lines, "SPACE: /[ \\n]{0,2}/\n"])

@@ -112,9 +112,20 @@ def valued(text: str, schema: Any, root: Mapping[str, Any]) -> Any:
         json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return text
-    kind = "null" if value is None else _KINDS[type(value)]
+    kind = type_of(value)
     fits = kind in kinds or (kind == "integer" and "number" in kinds)
     return value if fits or (kind != "string" and "string" not in kinds) else text
+
+
+def type_of(value: Any) -> str:
+    """The type of a value in JSON schema's words."""
+    return "null" if value is None else _KINDS[type(value)]
+
+
+def guided(schema: Mapping[str, Any]) -> str:
+    """A schema in Lark's form as llguidance reads it: JSON as templates write it, and words that it does not know."""
+    own = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
+    return f"%json {json.dumps({'x-guidance': own, **schema})}"
 
 
 def literal(words: str) -> str:

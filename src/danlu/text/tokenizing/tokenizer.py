@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakKeyDictionary
@@ -115,13 +115,17 @@ def backend_of_characters(tokenizer: Tokenizer) -> "Backend":
     return found
 
 
-def fingerprint(tokenizer: Tokenizer) -> str:
-    """The SHA-256 of all that decides which numbers a text becomes, with special tokens around it."""
+def fingerprint(tokenizer: Tokenizer, without: Collection[str] = ()) -> str:
+    """The SHA-256 of all that decides which numbers a text becomes, with special tokens around it.
+
+    `without` are parts of `tokenizer.json` that are to have no say.
+    """
     backends = [backend_for_text(tokenizer)]
     if written_by(tokenizer) is not None:
         backends.append(backend_to_write(tokenizer))
-    plain = "\n".join(json.dumps(json.loads(backend.to_str()), sort_keys=True) for backend in backends)
-    return hashlib.sha256(plain.encode()).hexdigest()
+    told = [json.loads(backend.to_str()) for backend in backends]
+    plain = [{name: part for name, part in each.items() if name not in without} for each in told]
+    return hashlib.sha256("\n".join(json.dumps(each, sort_keys=True) for each in plain).encode()).hexdigest()
 
 
 def special_tokens(tokenizer: Tokenizer) -> list[str]:
