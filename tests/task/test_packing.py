@@ -12,6 +12,7 @@ from transformers import DebertaV2Config, DebertaV2ForMaskedLM, PreTrainedModel
 from danlu.model.fast import use_our_attention
 from danlu.model.source import Source
 from danlu.refusal import Refusal
+from danlu.task.corruptions.ul2 import MODES
 from danlu.task.packing import DOCUMENTS, packed_rows
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded, Row
@@ -19,6 +20,8 @@ from danlu.text.batching.flat import FlatTokens
 from danlu.text.batching.rows import Rows, write_rows
 from danlu.text.batching.shards import Manifest
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
 
 TEXTS = ["举头望明月，低头思故乡，床前明月光。", "All that glisters is not gold", "明月几时有？", "a cat"]
 PAIRS = [{"text": text, "target": other} for text, other in zip(TEXTS, reversed(TEXTS), strict=True)]
@@ -31,7 +34,7 @@ def tokenizer() -> Tokenizer:
 
 
 def network(architecture: str, task: Task, tokenizer: Tokenizer) -> tuple[Task, PreTrainedModel]:
-    fields = {"layers": 2, "width": 16, "heads": 2, "positions": 120}
+    fields = {"layers": 2, "width": 16, "heads": 2, "positions": 240}
     source = Source.model_validate({"kind": "scratch", "architecture": architecture} | fields)
     task = task.shaped(source.shape())
     model = source.build(task.auto_class, tokenizer, task.config()).eval()
@@ -85,6 +88,46 @@ def test_what_is_written_has_the_loss_that_it_has_in_rows_of_its_own(architectur
     same(learnt(task, model, rows, max(map(len, rows)) + 4, tokenizer), right)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "corruption"),
+    [("bart", "bart"), ("t5", "t5"), ("marian", "ul2"), ("llama", "t5"), ("gpt2", "ul2")],
+)
+def test_what_is_mended_has_the_loss_that_it_has_in_rows_of_its_own(architecture: str, corruption: str) -> None:
+    """Documents stand in the row in the order in which they are packed, so each is corrupted alike."""
+    words = Extended(base=Bpe(size=300, mask="<mask>"), sentinels=60, special=tuple(MODES.values())).build(
+        lambda: iter(TEXTS)
+    )
+    fields = {"kind": "denoise", "pack": True, "corruption": {"kind": corruption}}
+    task, model = network(architecture, Task.model_validate(fields), words)
+    records = [{"text": text} for text in TEXTS]
+    alone = task.model_copy(update={"pack": False}).encode(records, words, 240, labelled=True)
+    alone.sort(key=len, reverse=True)
+    (together,) = task.encode(records, words, 240, labelled=True)
+    sizes, apart = task.sizes([together], words), task.model_copy(update={"pack": False}).sizes(alone, words)
+    assert (len(sizes), sizes.tokens) == (1, apart.tokens)
+    right = learnt(task, model, alone, int(apart.widths.max()) + 2, words)
+    same(learnt(task, model, [together], int(sizes.widths[0]) + 5, words), right)
+
+
+@pytest.mark.parametrize("size", [24, 60])
+@pytest.mark.parametrize("shape", ["decoder", "encoder_decoder"])
+def test_no_side_of_documents_to_be_mended_gets_longer_than_was_planned(shape: str, size: int) -> None:
+    words = Extended(base=Bpe(size=300, mask="<mask>"), sentinels=60).build(lambda: iter(TEXTS))
+    fields = {"kind": "denoise", "pack": True, "corruption": {"kind": "t5", "density": 0.4}, "shape": shape}
+    task = Task.model_validate(fields | ({"start": 1} if shape == "encoder_decoder" else {}))
+    records = [{"text": text[:end]} for text in TEXTS for end in range(1, 12)]
+    rows = list(task.learnable(records, words, 120, size))
+    assert len(rows) < len(records)
+    sizes = task.sizes(rows, words)
+    assert sizes.widths.max() <= size
+    for seed in range(3):
+        batch = task.collate(rows, int(sizes.widths.max()), words, np.random.default_rng(seed))
+        planned = sizes.widths if sizes.targets is None else sizes.targets
+        assert ((batch.targets["tokens"] >= 0).sum(1).numpy() <= planned).all()
+        assert batch.tokens <= sizes.tokens
+        assert {"segments", "input_ids"} <= batch.inputs.keys()
+
+
 def test_families_that_would_let_them_see_each_other_are_refused(tokenizer: Tokenizer) -> None:
     """DeBERTa has an attention of its own, which goes by nothing that a caller can give."""
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
@@ -124,6 +167,7 @@ def test_packed_rows_come_back_from_shards_and_flat_tokens_are_refused(tmp_path:
     for one, other in zip(Rows(tmp_path, manifest), rows, strict=True):
         np.testing.assert_array_equal(one.targets[DOCUMENTS], other.targets[DOCUMENTS])
         np.testing.assert_array_equal(one.row.segments, other.row.segments)
-    masked = Task.model_validate({"kind": "masked_lm", "pack": True})
-    with pytest.raises(Refusal, match=r"task.pack: documents of flat token files have rows of their own; write"):
-        masked.rows(FlatTokens.__new__(FlatTokens), tokenizer, 60, 60)
+    for kind in ("masked_lm", "denoise"):
+        task = Task.model_validate({"kind": kind, "pack": True})
+        with pytest.raises(Refusal, match=r"task.pack: documents of flat token files have rows of their own; write"):
+            task.rows(FlatTokens.__new__(FlatTokens), tokenizer, 60, 60)

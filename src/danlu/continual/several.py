@@ -16,7 +16,7 @@ from danlu.continual.networks import Networks
 from danlu.machine.seed import generator
 from danlu.task.task import Task
 from danlu.text.batching.batch import LOGGED, Batch
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Sizes
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 LEARNT, BESIDE = "learnt", "beside"
@@ -93,6 +93,19 @@ class Several:
             whole.counts[LEARNT] += sum(learnt) / len(learnt)
             whole.tokens += part.tokens
         return whole
+
+    def sizes(self, rows: Sequence[Encoded]) -> Sizes:
+        """What each row costs a batch, as its own task says."""
+        widths, each, written = (np.full(len(rows), value, np.int64) for value in (0, 1, 0))
+        for name, task in self.tasks.items():
+            places = [place for place, row in enumerate(rows) if isinstance(row, Of) and row.name == name]
+            if not places:
+                continue
+            own = task.sizes([rows[place] for place in places], self.tokenizer)
+            widths[places] = own.widths
+            each[places] = 1 if own.rows is None else own.rows
+            written[places] = 0 if own.targets is None else own.targets
+        return Sizes(widths, each if (each > 1).any() else None, written if written.any() else None)
 
     def parts(self, batch: Batch) -> dict[str, Batch]:
         """What a batch holds of each task of which it has rows."""

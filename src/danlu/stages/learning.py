@@ -120,6 +120,7 @@ class Learning:
             accumulate=settings.accumulate,
             parts=1 if whole else replicas_for(settings, device()),
             along=along,
+            sizes=several.sizes,
         )
         validation = self._validation(networks, names)
         if settings.patience and validation is None:

@@ -10,6 +10,7 @@ Legend: B rows, T tokens, U tokens that are written.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -31,30 +32,54 @@ DOCUMENTS = "documents"
 """The target that says which document each token to be written is of; counted down from -1, for it is not learnt."""
 
 
-def packed_rows(windows: Sequence[Encoded], size: int) -> list[Encoded]:
+def packed_rows(windows: Sequence[Encoded], size: int, lengths: Sequence[int] | None = None) -> list[Encoded]:
     """Windows side by side in rows of up to `size` tokens, in the order of their first documents.
 
     What is to be written of them stands side by side as well, up to `size` tokens too. Targets are of tokens. A window
-    that is longer than that has a row for itself.
+    that is longer than that has a row for itself. `lengths` are what each takes of a row where that is not its tokens.
     """
-    found = []
-    for together in pack([min(_length(item), size) for item in windows], size):
-        items = [windows[number] for number in together]
-        ids = np.concatenate([item.row.input_ids for item in items])
-        targets = {name: np.concatenate([item.targets[name] for item in items]) for name in items[0].targets}
-        written = [item.target_ids for item in items if item.target_ids is not None]
-        if written:
-            targets[DOCUMENTS] = -1 - _numbers([len(each) for each in written])
-        found.append(
-            Encoded(
-                record=items[0].record,
-                rows=(Row(ids, segments=_numbers([len(item) for item in items])),),
-                targets=targets,
-                target_ids=np.concatenate(written) if written else None,
-                cut=sum(item.cut for item in items),
-            )
-        )
-    return sorted(found, key=lambda item: item.record)
+    taken = [_length(item) for item in windows] if lengths is None else lengths
+    rows = pack([min(length, size) for length in taken], size)
+    return sorted((in_a_row([windows[place] for place in row]) for row in rows), key=lambda item: item.record)
+
+
+def in_a_row(items: Sequence[Encoded]) -> Encoded:
+    """These one after the other, as one; what is to be written of them as well."""
+    targets = {name: np.concatenate([item.targets[name] for item in items]) for name in items[0].targets}
+    written = [item.target_ids for item in items if item.target_ids is not None]
+    if written:
+        targets[DOCUMENTS] = -1 - _numbers([len(each) for each in written])
+    ids = np.concatenate([item.row.input_ids for item in items])
+    return Encoded(
+        record=items[0].record,
+        rows=(Row(ids, segments=_numbers([len(item) for item in items])),),
+        targets=targets,
+        target_ids=np.concatenate(written) if written else None,
+        cut=sum(item.cut for item in items),
+    )
+
+
+def parts_of(item: Encoded) -> list[Row]:
+    """The documents of a row, without what is to be learnt of them."""
+    row = item.row
+    if row.segments is None:
+        return [row]
+    return [Row(ids) for ids in np.split(row.input_ids, np.flatnonzero(np.diff(row.segments)) + 1)]
+
+
+def lengths_of(item: Encoded) -> Ids:
+    """Tokens of each document of a row."""
+    segments = item.row.segments
+    return np.array([len(item)], np.int32) if segments is None else np.bincount(segments).astype(np.int32)
+
+
+def begun(item: Encoded, start: int) -> Ids:
+    """What a decoder reads of a row: what each document begins with, and all that it writes but the last token."""
+    written = np.zeros(0, np.int32) if item.target_ids is None else item.target_ids
+    read: Ids = np.r_[start, written[:-1]].astype(np.int32)
+    if DOCUMENTS in item.targets:
+        read[np.flatnonzero(np.diff(item.targets[DOCUMENTS], prepend=0))] = start
+    return read
 
 
 def _length(item: Encoded) -> int:
@@ -63,6 +88,14 @@ def _length(item: Encoded) -> int:
 
 def _numbers(lengths: Sequence[int]) -> Ids:
     return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+
+
+def refuse_packed_tokens(kind: str) -> NoReturn:
+    """Raise the `Refusal` of a `pack` where documents come out of flat token files."""
+    raise Refusal(
+        f"task.pack: documents of flat token files have rows of their own; write 'task: {{kind: {kind}, pack: true}}' "
+        "in the stage of kind 'shards' as well, or leave it out"
+    )
 
 
 def share_rows(encoded: Sequence[Encoded]) -> bool:

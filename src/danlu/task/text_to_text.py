@@ -18,7 +18,7 @@ from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.packing import DOCUMENTS, able_to_pack, document_inputs, packed_rows
+from danlu.task.packing import able_to_pack, begun, document_inputs, packed_rows
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import (
     SLOT,
@@ -32,7 +32,7 @@ from danlu.task.two_sides import (
     targets,
 )
 from danlu.text.batching.batch import Batch, pad, rounded_count
-from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -225,7 +225,9 @@ class TextToText(Task):
             longest = max(1, *map(len, written))
             wide = min(rounded_count(longest), max(longest, width))  # few shapes, and none beyond the model's limit
             tokens_BU = pad(written, wide, -100)
-            inputs["decoder_input_ids"] = pad([self._begun(item) for item in encoded], wide, padding_id(tokenizer))
+            inputs["decoder_input_ids"] = pad(
+                [begun(item, self.start) for item in encoded], wide, padding_id(tokenizer)
+            )
         if documents := document_inputs(encoded, width, None if self.shape == "decoder" else wide):
             inputs.pop("attention_mask", None)  # for segments tell of padding too
             inputs |= documents
@@ -236,15 +238,6 @@ class TextToText(Task):
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in encoded),
         )
-
-    def _begun(self, item: Encoded) -> Ids:
-        """What a decoder reads of a row: what each document begins with, and all that it writes but the last token."""
-        assert self.start is not None
-        written = np.zeros(0, np.int32) if item.target_ids is None else item.target_ids
-        read: Ids = np.r_[self.start, written[:-1]].astype(np.int32)
-        if DOCUMENTS in item.targets:
-            read[np.flatnonzero(np.diff(item.targets[DOCUMENTS], prepend=0))] = self.start
-        return read
 
     def places(self, batch: Batch) -> Tensor:
         """Where a token counts."""

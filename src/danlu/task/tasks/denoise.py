@@ -19,6 +19,16 @@ from danlu.task.corruption import Corruption
 from danlu.task.framed import Frame
 from danlu.task.inputs import model_inputs
 from danlu.task.likelihood import Likely
+from danlu.task.packing import (
+    able_to_pack,
+    begun,
+    document_inputs,
+    in_a_row,
+    lengths_of,
+    packed_rows,
+    parts_of,
+    refuse_packed_tokens,
+)
 from danlu.task.task import Inputs, Truth
 from danlu.task.two_sides import joined
 from danlu.text.batching.batch import Batch, pad, rounded_count
@@ -54,6 +64,7 @@ class Denoise(Likely):
     shape: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="None: as the model is")
     start: int | None = Field(default=None, ge=0, description="token that a decoder begins with; None: the model's own")
     too_long: TooLong = "split"
+    pack: bool = Field(default=False, description="fill the rows of training with several documents each")
 
     @property
     def auto_class(self) -> str:  # type: ignore[override]
@@ -94,6 +105,8 @@ class Denoise(Likely):
         if self.shape == "decoder":
             why = "a token is seen by those before it, so that writing it teaches nothing"
             refuse_looking_ahead(model, tokenizer, f"{why}; choose a decoder, or an encoder-decoder")
+            if self.pack:
+                able_to_pack(model, tokenizer, say, asked=True)
             return self
         inner = unwrapped(model)
         told = (getattr(inner, "generation_config", None), inner.config)
@@ -103,12 +116,15 @@ class Denoise(Likely):
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
         suited = self.model_copy(update={"start": start})
         borders_alike(inner, suited.config())
+        if self.pack:
+            able_to_pack(model, tokenizer, say, asked=True, start=start)
         return suited
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window without overlap; where `labelled` the text itself, else corrupted.
 
-        Corrupted ones have `target_ids` for a decoder beside an encoder, and the target `tokens` for one alone.
+        Several share a row under `pack`. Corrupted ones have `target_ids` for a decoder beside an encoder, and the
+        target `tokens` for one alone.
         """
         frame, texts = Frame.of(tokenizer), [text_in(record, number) for number, record in enumerate(records)]
         longest = self._longest(tokenizer, frame, limit)
@@ -125,7 +141,9 @@ class Denoise(Likely):
                 ids = item.row.input_ids
                 sides = self._corrupted(ids, frame, tokenizer, np.random.default_rng(zlib.crc32(ids.tobytes())))
                 self._lay_out(item, *sides, frame)
-        return found
+        if not (self.pack and labelled):
+            return found
+        return self._packed(found, min(limit, self.max_length or limit), frame)
 
     def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
         """The text as it stands, its mask tokens as what the corruption hides with; what is missing is written."""
@@ -141,13 +159,31 @@ class Denoise(Likely):
         return found
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """Texts, or windows of what a batch has room for under `split`, where a model takes rows of any length."""
-        bounded = min(limit, room or limit) if self.too_long == "split" else limit
-        return self.encode(records, tokenizer, bounded, labelled=True)
+        """Texts, or windows of what a batch has room for under `split`, where a model takes rows of any length.
+
+        With `pack` either side of a row is filled to `room` tokens, unless a document is longer.
+        """
+        longest = min(limit, room or limit)
+        alone = self.model_copy(update={"pack": False})
+        found = alone.encode(records, tokenizer, longest if self.too_long == "split" else limit, labelled=True)
+        if not self.pack:
+            return found
+        return self._packed(found, min(longest, self.max_length or longest), Frame.of(tokenizer))
+
+    def _packed(self, found: list[Encoded], size: int, frame: Frame) -> list[Encoded]:
+        """Documents side by side, so that no side can get longer than `size` tokens, or than the longest document."""
+        sides = self._sides(np.array([len(item) for item in found]) - frame.lead - frame.trail, frame)
+        taken = (sides.widths if sides.targets is None else np.maximum(sides.widths, sides.targets)).tolist()
+        return packed_rows(found, max(size, *taken), taken) if found else found
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """One row a document, or one a window without overlap, each with the document's special tokens."""
+        """One row a document, or one a window without overlap, each with the document's special tokens.
+
+        Raises `Refusal` under `pack`.
+        """
         refuse_uncut(self.too_long, self.kind)
+        if self.pack:
+            refuse_packed_tokens(self.kind)
         frame = Frame.of(tokenizer)
         longest = self._longest(tokenizer, frame, min(limit, room or limit))
         return DocumentRows(tokens, longest, lambda row: self._labels(frame, row), around=(frame.lead, frame.trail))
@@ -155,19 +191,21 @@ class Denoise(Likely):
     def sizes(self, encoded: Sequence[Encoded], tokenizer: Tokenizer) -> Sizes:
         """See `Task.sizes`: both sides as long as they can get."""
         frame = Frame.of(tokenizer)
-        return self._sides(np.asarray(sizes_of(encoded).widths, np.int64) - frame.lead - frame.trail, frame)
+        if not self.pack:
+            return self._sides(np.asarray(sizes_of(encoded).widths, np.int64) - frame.lead - frame.trail, frame)
+        lengths = [lengths_of(item) for item in encoded]
+        sides = self._sides(np.concatenate(lengths) - frame.lead - frame.trail, frame)
+        begins_N = np.cumsum([0, *map(len, lengths[:-1])])
+        targets = None if sides.targets is None else np.add.reduceat(sides.targets, begins_N)
+        return Sizes(np.add.reduceat(sides.widths, begins_N), targets=targets)
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
 
         Rows are padded to what they come to, not to `width`, for most get shorter.
         """
-        frame, laid = Frame.of(tokenizer), []
-        for item in encoded:
-            new = Encoded(item.record, item.rows, item.targets, item.target_ids)
-            if TEXT in item.targets:
-                self._lay_out(new, *self._corrupted(item.row.input_ids, frame, tokenizer, rng), frame)
-            laid.append(new)
+        frame = Frame.of(tokenizer)
+        laid = [self._anew(item, frame, tokenizer, rng) if TEXT in item.targets else item for item in encoded]
         wide = _wide(max(map(len, laid)), width)
         inputs = model_inputs([item.row for item in laid], wide, tokenizer)
         if self.shape == "decoder":
@@ -175,10 +213,14 @@ class Denoise(Likely):
         else:
             assert self.start is not None, "the task has to be suited to its model first"
             written = [np.zeros(0, np.int32) if item.target_ids is None else item.target_ids for item in laid]
-            wide = _wide(max(1, *map(len, written)), width)
-            tokens_BU = pad(written, wide, -100)
-            read = [np.r_[self.start, ids[:-1]].astype(np.int32) for ids in written]
-            inputs["decoder_input_ids"] = pad(read, wide, padding_id(tokenizer))
+            longest = _wide(max(1, *map(len, written)), width)
+            tokens_BU = pad(written, longest, -100)
+            inputs["decoder_input_ids"] = pad(
+                [begun(item, self.start) for item in laid], longest, padding_id(tokenizer)
+            )
+        if documents := document_inputs(laid, wide, None if self.shape == "decoder" else longest):
+            inputs.pop("attention_mask", None)  # for segments tell of padding too
+            inputs |= documents
         return Batch(
             inputs=inputs,
             targets={"tokens": tokens_BU},
@@ -225,6 +267,13 @@ class Denoise(Likely):
 
     def _corrupted(self, ids_T: Ids, frame: Frame, tokenizer: Tokenizer, rng: np.random.Generator) -> tuple[Ids, Ids]:
         return self.corruption.corrupted(frame.content(ids_T), tokenizer, rng)
+
+    def _anew(self, item: Encoded, frame: Frame, tokenizer: Tokenizer, rng: np.random.Generator) -> Encoded:
+        """A row of whole texts, each corrupted by itself."""
+        found = [Encoded(item.record, (row,)) for row in parts_of(item)]
+        for part in found:
+            self._lay_out(part, *self._corrupted(part.row.input_ids, frame, tokenizer, rng), frame)
+        return in_a_row(found) if len(found) > 1 else found[0]
 
     def _lay_out(self, item: Encoded, read: Ids, written: Ids, frame: Frame) -> None:
         """Put both sides of a corrupted text where the network has them."""

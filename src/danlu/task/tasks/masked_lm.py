@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum
-from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import model_inputs
 from danlu.task.masking import TOKENS, Masking
-from danlu.task.packing import able_to_pack, document_inputs, packed_rows
+from danlu.task.packing import able_to_pack, document_inputs, packed_rows, refuse_packed_tokens
 from danlu.task.task import Output, Prediction, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -114,10 +113,7 @@ class MaskedLm(Masking, Followed):
         self.need_mask(tokenizer)
         self.refuse_flat(self.kind)
         if self.pack:
-            raise Refusal(
-                "task.pack: documents of flat token files have rows of their own; write 'task: {kind: masked_lm, pack: "
-                "true}' in the stage of kind 'shards' as well, or leave it out"
-            )
+            refuse_packed_tokens(self.kind)
         special = np.array(tokenizer.all_special_ids, np.int32)
         return DocumentRows(
             tokens,
