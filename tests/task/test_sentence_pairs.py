@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForPreTraining, RobertaConfig
 
@@ -11,6 +13,7 @@ from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.model.padding import types_alike
 from danlu.refusal import Refusal
+from danlu.task.parted import by_characters
 from danlu.task.readable import readable
 from danlu.task.tasks.next_sentence import NextSentence
 from danlu.task.tasks.sentence_order import SentenceOrder
@@ -82,15 +85,19 @@ def test_parts_are_in_order_or_swapped(tokenizer, model):
     assert np.mean([label == "kept" for *_, label in found]) == pytest.approx(0.5, abs=0.08)
 
 
-def test_every_sentence_of_a_document_is_read_but_perhaps_the_last(tokenizer, model):
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=12), st.integers(8, 60), st.integers(0, 99))
+def test_every_sentence_of_a_document_is_read_and_no_pair_is_without_its_second_part(sizes, room, seed):
+    text = "".join("abcdefghijkl"[number] * (size - 1) + "。" for number, size in enumerate(sizes))
+    document, other = by_characters(text), by_characters("甲乙丙。丁戊。")
     for task in TASKS.values():
-        read = {}
-        for record, first, second, label in pairs_of(task, tokenizer):
-            read[record] = read.get(record, "") + first + (second if label != "other" else "")
-        for number, record in enumerate(DOCUMENTS):
-            sentences = [each.strip() for each in record["text"].replace(". ", ".|").replace("。", "。|").split("|")]
-            left = [each for each in sentences if "".join(each.split()).casefold() not in read[number]]
-            assert len([each for each in left if each]) <= 1
+        read = ""
+        for pair in task()._of(document, room, [other], np.random.default_rng(seed)):
+            assert pair.first
+            assert pair.second
+            foreign = pair.second in other.text and task is NextSentence and pair.wrong
+            assert foreign or pair.first + pair.second in text or pair.second + pair.first in text
+            read += pair.first + ("" if foreign else pair.second)
+        assert all(text[start:end] in read for start, end in document.borders)
 
 
 def test_parts_differ_from_copy_to_copy_and_stay_from_run_to_run(tokenizer, model):

@@ -48,11 +48,22 @@ class Document:
         return stop
 
 
-def parted(document: Document, start: int, room: int, rng: np.random.Generator) -> tuple[bool, int, int]:
-    """Whether a pair is to be wrong, where its second part begins, and the piece behind its last."""
-    wrong = is_wrong(rng)
-    stop = min(max(document.filled(start, room), start + 2), len(document.sizes))
-    return wrong, start + 1 + int(rng.integers(max(1, stop - start - 1))), stop
+class Parts(NamedTuple):
+    """Where the two parts of a pair begin, the piece behind the last, and whether the pair is to be wrong."""
+
+    begin: int
+    at: int
+    stop: int
+    wrong: bool
+
+
+def parted(document: Document, start: int, room: int, rng: np.random.Generator) -> Parts:
+    """Two parts of the pieces from `start` on; a last piece that is left alone is the second, behind the one before."""
+    wrong, count = is_wrong(rng), len(document.sizes)
+    if 0 < start == count - 1:
+        return Parts(start - 1, start, count, wrong)
+    stop = min(max(document.filled(start, room), start + 2), count)
+    return Parts(start, start + 1 + int(rng.integers(max(1, stop - start - 1))), stop, wrong)
 
 
 def passages(texts: Iterable[str], count: int, characters: int) -> tuple[str, ...]:

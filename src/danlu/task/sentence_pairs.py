@@ -62,7 +62,7 @@ class SentencePairs(OneLabel):
     def drawn(
         self, document: Document, start: int, room: int, others: Sequence[Document], rng: np.random.Generator
     ) -> tuple[Pair, int]:
-        """A pair of the pieces from `start` on, two at least, and where the next begins.
+        """A pair of the pieces from `start` on, or of the last and the one before it, and where the next begins.
 
         Whether it is wrong is drawn first. `others` are other documents, `room` is what a row takes.
         """
@@ -223,8 +223,8 @@ class SentencePairs(OneLabel):
     def _of(
         self, document: Document, room: int, others: Sequence[Document], rng: np.random.Generator
     ) -> Iterator[Pair]:
-        """The pairs of a document, one at least."""
-        start, last = 0, max(1, len(document.sizes) - 1)
+        """The pairs of a document, one at least; every piece is in one of them."""
+        start, last = 0, max(1, len(document.sizes))
         while start < last:
             pair, start = self.drawn(document, start, room, others, rng)
             yield pair

@@ -61,11 +61,13 @@ class NextSentence(SentencePairs):
         self, document: Document, start: int, room: int, others: Sequence[Document], rng: np.random.Generator
     ) -> tuple[Pair, int]:
         """See `SentencePairs.drawn`."""
-        wrong, at, stop = parted(document, start, room, rng)
-        first = document.part(start, at)
+        begin, at, stop, wrong = parted(document, start, room, rng)
         if not wrong:
-            return Pair(first, document.part(at, stop), wrong), stop
-        return Pair(first, _of_another(document, others, room - sum(document.sizes[start:at]), rng), wrong), at
+            return Pair(document.part(begin, at), document.part(at, stop), wrong), stop
+        if begin < start:  # a last piece that is left alone comes first here, for the one before it has been read
+            begin, at = at, stop
+        other = _of_another(document, others, room - sum(document.sizes[begin:at]), rng)
+        return Pair(document.part(begin, at), other, wrong), at
 
 
 def _of_another(document: Document, others: Sequence[Document], room: int, rng: np.random.Generator) -> str:

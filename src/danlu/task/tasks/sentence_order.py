@@ -30,6 +30,6 @@ class SentenceOrder(SentencePairs):
         self, document: Document, start: int, room: int, others: Sequence[Document], rng: np.random.Generator
     ) -> tuple[Pair, int]:
         """See `SentencePairs.drawn`; no other document is needed."""
-        wrong, at, stop = parted(document, start, room, rng)
-        first, second = document.part(start, at), document.part(at, stop)
+        begin, at, stop, wrong = parted(document, start, room, rng)
+        first, second = document.part(begin, at), document.part(at, stop)
         return (Pair(second, first, wrong) if wrong else Pair(first, second, wrong)), stop
