@@ -1,5 +1,6 @@
 """Documents of a folder, in every form; what cannot be read is told, and the rest goes on."""
 
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -153,6 +154,22 @@ def test_rows_that_cannot_be_read_are_told_each_time_and_the_others_kept(tmp_pat
         assert "rows left out: 1; the first: line 3" in done.unread[0][1]
         again = index.refresh(tmp_path / "docs")
         assert (again.added, again.changed, again.removed, again.unread) == (0, 0, 0, done.unread)
+
+
+def test_a_row_that_cannot_be_kept_holds_up_no_other_row(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    table = tmp_path / "docs" / "t.jsonl"
+    table.write_text('{"id": "1", "text": "nine"}\n')
+    with Index.open(tmp_path / "index") as index:
+        index.refresh(tmp_path / "docs")
+        rows = [{"id": "1", "text": "ten"}, {"id": "2", "text": "a\0b"}, {"id": "i" * 2000, "text": "x"}]
+        table.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        done = index.refresh(tmp_path / "docs")
+        assert (done.changed, index.names()) == (1, ["t.jsonl#1"])
+        assert [each.text for each in index.search("ten")] == ["ten"]
+        assert done.unread[0][1].startswith("rows left out: 2; the first: row 2: document 't.jsonl#2'")
+        table.write_text(json.dumps(rows[1]))
+        assert (index.refresh(tmp_path / "docs").removed, len(index)) == (1, 0)
 
 
 def test_documents_of_a_folder_that_is_closed_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ def test_a_page_is_fetched_within_limits(web: Web) -> None:
             return 302, {"Location": f"/loop{len(path)}x"}, b""
         if path == "/moved":
             return 301, {"Location": "/page?q=%C3%A4"}, b""
+        if path == "/known":
+            return 301, {"Location": "/新闻/".encode().decode("latin-1")}, b""
         if path == "/file":
             return 302, {"Location": "file:///etc/passwd"}, b""
         if path == "/bomb":
@@ -37,6 +39,7 @@ def test_a_page_is_fetched_within_limits(web: Web) -> None:
 
     web.answer = answer
     assert fetch(f"{web.url}/moved", {}, 100, 5).content == b"/page?q=%C3%A4 danlu"
+    assert fetch(f"{web.url}/known", {}, 100, 5).content == b"/%E6%96%B0%E9%97%BB/ danlu"
     assert fetch(f"{web.url}/新?q=报", {}, 100, 5).content.startswith(b"/%E6%96%B0?q=%E6%8A%A5 ")
     for path, reason in {
         "loop": "more than 5 times", "file": "no address of http", "bomb": "unpacks to more than", "slow": "in time",
@@ -184,5 +187,9 @@ def test_what_breaks_off_is_not_taken_for_the_whole(web: Web) -> None:
         web.answer = lambda path, asked, body, told=(headers, content): (200, *told)
         with pytest.raises(Failed, match=reason):
             fetch(f"{web.url}/page", {}, BYTES, 5)
-    web.answer = lambda path, headers, body: (200, {"Content-Encoding": "gzip"}, packed)
-    assert len(fetch(f"{web.url}/page", {}, BYTES, 5).content) == 1200
+    for content, size in ((packed, 1200), (packed + packed, 2400), (packed + b"\0\0", 1200), (b"", 0)):
+        web.answer = lambda path, headers, body, told=content: (200, {"Content-Encoding": "gzip"}, told)
+        assert len(fetch(f"{web.url}/page", {}, 2400, 5).content) == size
+    web.answer = lambda path, headers, body: (200, {"Content-Encoding": "gzip"}, packed * 3)
+    with pytest.raises(Failed, match="unpacks to more than 2,400 bytes"):
+        fetch(f"{web.url}/page", {}, 2400, 5)

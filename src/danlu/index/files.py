@@ -109,7 +109,7 @@ def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[D
         if bad.count:
             first = bad.first[0].removeprefix(str(path)).lstrip(", :")
             unread.append((name, f"rows left out: {bad.count:,}; the first: {first}"))
-        return _of_rows(rows, name)
+        return _of_rows(rows, name, unread)
     title = ""
     if suffix in WRITTEN:
         text = WRITTEN[suffix](path)
@@ -124,13 +124,13 @@ def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[D
     return [checked(Document(name, text, (title or _readable(path.stem))[:LONGEST_NAME], {"file": name}))]
 
 
-def _of_rows(records: list[Record], name: str) -> list[Document]:
-    """A document of each row; ids are those of a column, if it has one for each row."""
+def _of_rows(records: list[Record], name: str, unread: list[tuple[str, str]]) -> list[Document]:
+    """A document of each row; ids are those of a column, if it has one for each. What cannot be kept is `unread`."""
     texts = [{key: _shown(value) for key, value in record.items() if value is not None} for record in records]
     keys = next(
         (column for column in _IDS if len({row.get(column, "").strip() for row in texts} - {""}) == len(texts)), None
     )
-    found = []
+    found, left = [], list[str]()
     for number, row in enumerate(texts, 1):
         title = next((row[column] for column in _TITLES if row.get(column, "").strip()), "")
         text = next((row[column] for column in _TEXTS if row.get(column, "").strip()), None)
@@ -142,8 +142,13 @@ def _of_rows(records: list[Record], name: str) -> list[Document]:
         document = f"{name}#{row[keys].strip() if keys else number}"
         title = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"
         if text.strip():
-            found.append(checked(Document(document, text, title, facts)))
-    if not found:
+            try:
+                found.append(checked(Document(document, text, title, facts)))
+            except Refusal as refusal:
+                left.append(f"row {number:,}: {refusal}")
+    if left:
+        unread.append((name, f"rows left out: {len(left):,}; the first: {left[0]}"))
+    if not found and not left:
         raise Empty(f"{name}: holds no text")
     return found
 

@@ -204,8 +204,8 @@ def _read_as(title: str, passage: str) -> str:
 
 def _of_files(session: Session, changes: Sequence[Change]) -> list[str]:
     """The ids of documents that came of files."""
-    known = {path: documents for path, _, documents in session.rows(_KNOWN)} if changes else {}
-    return [name for change in changes for name in json.loads(known.get(change.file, "[]"))]
+    found = (row for change in changes for row in session.rows(f"{_KNOWN} WHERE path = ?", [change.file]))
+    return [name for _, _, documents in found for name in json.loads(documents)]
 
 
 def _keep_file(session: Session, file: str, digest: str, documents: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ def fetch(url: str, headers: Mapping[str, str], most: int, seconds: float) -> Fe
             answer = connection.getresponse()
             _left(ends, first)
             if answer.status in (301, 302, 303, 307, 308):
-                url = urljoin(url, answer.getheader("Location", ""))
+                url = urljoin(url, _as_written(answer.getheader("Location", "")))
                 continue
             found = {name.lower(): value for name, value in answer.getheaders()}
             if answer.status == 304:
@@ -271,16 +271,27 @@ def _unpacked(content: bytes, headers: Mapping[str, str], most: int, url: str) -
         return content
     if packing not in ("gzip", "x-gzip"):
         raise Failed(f"{url} is packed as '{packing[:40]}', which was not asked for")
+    found = b""
     try:
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        found = unpacker.decompress(content, most + 1)
+        while content.strip(b"\0"):  # of several members (RFC 1952, 1996), and zeros behind the last
+            unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            found += unpacker.decompress(content, most + 1 - len(found))
+            if len(found) > most:
+                raise Failed(f"{url} unpacks to more than {most:,} bytes")
+            if not unpacker.eof:
+                raise Failed(f"{url} broke off: its gzip has no end")
+            content = unpacker.unused_data
     except zlib.error as error:
         raise Failed(f"{url} is no sound gzip ({error})") from error
-    if len(found) > most:
-        raise Failed(f"{url} unpacks to more than {most:,} bytes")
-    if content and not unpacker.eof:
-        raise Failed(f"{url} broke off: its gzip has no end")
     return found
+
+
+def _as_written(location: str) -> str:
+    """An address that a server has sent on to: http knows Latin-1 there, and servers write UTF-8."""
+    try:
+        return location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return location
 
 
 def _is_open(address: str) -> bool:

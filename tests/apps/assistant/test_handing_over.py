@@ -70,7 +70,7 @@ def test_what_is_done_is_not_sent_later_unless_the_customer_asks_more(
         posted.append((told["event"], told["summary"]["question"]))
 
     monkeypatch.setattr(outbox.Webhook, "send", send)
-    box = outbox.outbox_of(assistant.store, outbox.Webhook("http://127.0.0.1:1/"), assistant.now, pytest.fail)
+    box = outbox.outbox_of(assistant.store, outbox.Webhook("http://127.0.0.1:1/"), pytest.fail)
     session = assistant.ask(UNKNOWN).session
     (found,) = handed(assistant)
     with assistant.store.begin() as connection:

@@ -14,6 +14,7 @@ from danlu.apps.assistant import outbox
 from danlu.apps.assistant.outbox import Webhook
 from danlu.apps.assistant.store import Store
 from danlu.apps.sending.outbox import LONGEST_WAIT
+from danlu.machine.database import Database
 from danlu.refusal import Refusal
 
 
@@ -65,9 +66,9 @@ def test_the_desk_gets_each_under_its_key_and_its_address_is_told_nowhere(store:
         keys = [outbox.put(connection, {"event": "handover", "number": number}, clock()) for number in (1, 2)]
     hook.statuses = [302, 200]
     said: list[str] = []
-    box = outbox.outbox_of(store, Webhook(hook.url), clock, said.append)
+    box = outbox.outbox_of(store, Webhook(hook.url), said.append)
     assert box.send_due() == 1
-    clock.time += LONGEST_WAIT
+    box.clock = lambda connection: Database.clock(connection) + LONGEST_WAIT
     assert box.send_due() == 1
     assert hook.seen == [*keys, keys[0]]
     assert hook.taken == {key: {"event": "handover", "number": at, "key": key} for at, key in enumerate(keys, 1)}
@@ -80,13 +81,13 @@ def test_what_was_given_up_is_sent_anew(store: Store, clock) -> None:
     with store.begin() as connection:
         outbox.put(connection, {"event": "handover"}, clock())
     said: list[str] = []
-    box = outbox.outbox_of(store, Webhook("http://127.0.0.1:1/x"), clock, said.append)
+    box = outbox.outbox_of(store, Webhook("http://127.0.0.1:1/x"), said.append)
     box.tries = 1
     assert box.send_due() == 0
     assert said[0].endswith("it is given up, and sent again with: danlu app assistant send-again")
     with store.begin() as connection:
         assert outbox.counts(connection) == {"waiting": 0, "sent": 0, "failed": 1}
-    assert outbox.again(store, clock()) == 1
+    assert outbox.again(store) == 1
 
 
 def test_what_an_earlier_version_has_kept_is_sent_under_its_key(tmp_path: Path, hook: Hook, clock) -> None:
@@ -104,8 +105,8 @@ def test_what_an_earlier_version_has_kept_is_sent_under_its_key(tmp_path: Path, 
         with Store(f"sqlite:///{file}") as store, store.begin() as connection:
             assert outbox.counts(connection) == {"waiting": 1, "sent": 1, "failed": 1}
     with Store(f"sqlite:///{file}") as store:
-        box = outbox.outbox_of(store, Webhook(hook.url), clock, print)
-        assert (box.send_due(), outbox.again(store, clock()), box.send_due()) == (1, 1, 1)
+        box = outbox.outbox_of(store, Webhook(hook.url), print)
+        assert (box.send_due(), outbox.again(store), box.send_due()) == (1, 1, 1)
     assert hook.taken == {key: {"event": "handover", "key": key} for key in ("a", "c")}
 
 

@@ -44,7 +44,7 @@ def test_two_machines_share_a_database(tmp_path: Path) -> None:
             assert forget(connection, other.now(), other.patience) == 0
         hook = outbox.Webhook("http://127.0.0.1:1/")
         for each in (other, one):
-            assert outbox.outbox_of(each.store, hook, each.now, said.append).send_due() == 0
+            assert outbox.outbox_of(each.store, hook, said.append).send_due() == 0
         with one.store.begin() as connection:
             rows = connection.exec_driver_sql("SELECT tries, state FROM assistant_messages ORDER BY tries").all()
             assert [tuple(row) for row in rows] == [(0, "waiting"), (1, "waiting")]

@@ -27,6 +27,27 @@ def test_columns_are_told_by_their_names_in_both_languages(tmp_path: Path) -> No
     assert english.tickets == [Ticket("how", "5"), Ticket("what", "that")]
 
 
+@pytest.mark.parametrize(
+    ("head", "row", "question", "answer"),
+    [
+        ("Customer,Subject,Agent,Resolution", "Acme Ltd,Where is it?,Bob,On its way", "Subject", "Resolution"),
+        ("user,text,agent,answer", "1001,where is it,Bob,soon", "text", "answer"),
+        ("customer,agent", "Where is my parcel please,It will be there tomorrow", "customer", "agent"),
+        ("user,agent", "我的包裹在哪里,明天就会送到您家", "user", "agent"),
+    ],
+)
+def test_names_of_people_are_taken_for_nothing_that_was_said(
+    tmp_path: Path, head: str, row: str, question: str, answer: str
+) -> None:
+    found = read_tickets(written(tmp_path / "a.csv", f"{head}\n{row}\n"))
+    assert (found.columns["question"], found.columns["answer"]) == (question, answer)
+
+
+def test_agents_without_answers_are_no_answers(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="no column tells the answer; its columns are: text, agent"):
+        read_tickets(written(tmp_path / "a.csv", "text,agent\nwhere is it,Bob\n"))
+
+
 def test_named_columns_are_taken_and_those_that_are_not_there_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "title,body,question\nhow,so,odd\n")
     assert read_tickets(path, "title", "body").tickets == [Ticket("how", "so")]

@@ -1,5 +1,7 @@
 """What was written is held against passages: what stands there is kept with its place, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,14 @@ def test_what_no_passage_supports_is_dropped(written: str) -> None:
     found = verified(written, PASSAGES)
     assert (found.text, found.cited) == ("", ())
     assert len(found.dropped) == 1
+
+
+def test_numbers_in_brackets_that_no_passage_has_are_of_the_text() -> None:
+    text = "依据财税[36]号文，增值税即征即退，由税务局办理。"
+    passages = [replace(PASSAGES[0], text=text), PASSAGES[1]]
+    found = verified("依据财税[36]号文，增值税即征即退[1]。", passages)
+    assert found.text == "依据财税[36]号文，增值税即征即退。[1]"
+    assert [piece.number for piece in found.cited] == [1]
 
 
 @pytest.mark.parametrize("written", ["", "[1]", "[1][2] 。", "…", "[999]", "[[[[1]]]]"])

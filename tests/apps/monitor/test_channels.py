@@ -97,6 +97,12 @@ def test_robots_sign_as_their_makers_say(web: Web) -> None:
     assert base64.b64decode(body["sign"]) == expected
 
 
+def test_a_text_for_wecom_calls_nobody(web: Web) -> None:
+    web.answer = json_answer({"errcode": 0})
+    Channel.model_validate({"kind": "wecom", "url": web.url}).send(Message("k", "t", "<@zhangsan> 快看", {}))
+    assert web.bodies[0]["text"]["content"] == "t\n\uff1c@zhangsan> 快看"
+
+
 def test_a_text_for_wecom_is_cut_between_characters(web: Web) -> None:
     web.answer = json_answer({"errcode": 0})
     Channel.model_validate({"kind": "wecom", "url": web.url}).send(Message("k", "t", "字" * 2000, {}))

@@ -50,6 +50,12 @@ def test_dates_are_read(text: object, told: str) -> None:
     assert found == pytest.approx(datetime.fromisoformat(told).timestamp(), abs=0.001)
 
 
+def test_the_time_of_china_is_told_from_that_of_america_by_the_zone() -> None:
+    text = "Wed Nov 25 10:00:00 CST 2026"
+    for hours, told in ((8, "2026-11-25T10:00+08:00"), (0, "2026-11-25T10:00-06:00"), (-6, "2026-11-25T10:00-06:00")):
+        assert read_date(text, timezone(timedelta(hours=hours))) == datetime.fromisoformat(told).timestamp()
+
+
 @pytest.mark.parametrize(
     "value",
     ["", None, True, "yesterday", "2026", "2026年13月1日", "2026-02-30", "2026-11-25T10:00+99:99", [], float("nan"),

@@ -3,6 +3,7 @@
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from monitor_streams import COARSE, plain_judge, stream
 
 from danlu.apps.monitor.channel import Channel
-from danlu.apps.monitor.channels.mail import Mail
+from danlu.apps.monitor.channels.mail import LONGEST, Mail
 from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
 from danlu.apps.monitor.outbox import again, outbox_of
@@ -20,7 +21,7 @@ from danlu.apps.monitor.settings import read_settings
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
 from danlu.apps.monitor.work import Worker
-from danlu.apps.sending.outbox import Outbox
+from danlu.apps.sending.outbox import LEASE, Outbox
 from danlu.machine.holder import this_process
 from danlu.machine.web import Failed
 from danlu.recipe.part import kinds as kinds_of
@@ -84,6 +85,26 @@ def test_mail_arrives_with_the_key_and_one_who_is_unknown_is_told(postman: Any) 
         Mail(**told | {"host": "mail.example.org"}, user="me", password="x", to=["a@example.org"]).send(MESSAGE)
 
 
+def test_a_server_that_never_comes_to_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its replies is in time; another process would send the mail as well before it has said all."""
+
+    class Slow(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                for _ in range(400):
+                    self.wfile.write(b"220-wait\r\n")
+                    threading.Event().wait(0.02)
+
+    monkeypatch.setattr("danlu.apps.monitor.channels.mail.LONGEST", 0.2)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        mail = Mail(host="127.0.0.1", port=server.server_address[1], security="none", sender="me@a.b", to=["a@b.c"])
+        with pytest.raises(Failed, match="the mail was not taken"):
+            mail.send(MESSAGE)
+        server.shutdown()
+    assert LONGEST < LEASE
+
+
 def test_of_a_mail_that_some_get_the_others_are_told_and_it_is_sent_once(postman: Any, alerted: Store) -> None:
     host, port = postman.server_address
     mail = Mail(host=host, port=port, security="none", sender="me@a", to=["a@b", "nobody@c"])
@@ -93,6 +114,12 @@ def test_of_a_mail_that_some_get_the_others_are_told_and_it_is_sent_once(postman
     assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"sent"}
     assert len(lines) == len(postman.mails) > 0
     assert all("not taken for nobody@c" in line for line in lines)
+
+
+def test_keywords_are_taken_without_the_white_space_around_them(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.yaml"
+    file.write_text(f"topics: {{b: [' price ', 价格], {'n' * 130}: [x]}}", encoding="utf-8")
+    assert read_settings(file).topics == {"b": ["price", "价格"], "n" * 100: ["x"]}
 
 
 def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:

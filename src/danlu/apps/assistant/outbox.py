@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from danlu.machine.database import Database
 from danlu.machine.remote import shown
 from danlu.machine.web import Failed, deliver, parts_of
 from danlu.refusal import Refusal
@@ -47,7 +48,7 @@ class Webhook:
         deliver(self.url, json.loads(row.body), {"Idempotency-Key": row.key}, self.seconds)
 
 
-def outbox_of(store: "Store", webhook: Webhook, now: Callable[[], float], say: Callable[[str], object]) -> "Outbox":
+def outbox_of(store: "Store", webhook: Webhook, say: Callable[[str], object]) -> "Outbox":
     """What sends to a webhook."""
     from danlu.apps.assistant.tables import OUTBOX
     from danlu.apps.sending.outbox import Outbox
@@ -60,29 +61,30 @@ def outbox_of(store: "Store", webhook: Webhook, now: Callable[[], float], say: C
         advice=ADVICE,
         wanted=_wanted(),
         say=say,
-        clock=lambda _connection: now(),
     )
 
 
 def put(connection: "Connection", body: dict[str, Any], now: float, handover: str | None = None) -> str:
-    """Keep what is to be sent, in the transaction that makes it so; gives its key.
+    """Keep what is to be sent from now on, in the transaction that makes it so; gives its key.
 
-    It is not sent any more once a person has dealt with the `handover` that it tells of.
+    When it is due is a time of the database's clock, by which several servers take turns. It is not sent any more once
+    a person has dealt with the `handover` that it tells of.
     """
     from danlu.apps.assistant.tables import OUTBOX
 
     key = secrets.token_hex(16)
-    row = {"channel": CHANNEL, "key": key, "handover": handover, "made": now, "due": now}
+    due = Database.clock(connection)
+    row = {"channel": CHANNEL, "key": key, "handover": handover, "made": now, "due": due}
     connection.execute(OUTBOX.insert().values(**row, body=json.dumps(body | {"key": key}, ensure_ascii=False)))
     return key
 
 
-def again(store: "Store", now: float) -> int:
+def again(store: "Store") -> int:
     """Let all that was given up be sent anew, under the keys that it had; gives how many."""
     from danlu.apps.assistant.tables import OUTBOX
     from danlu.apps.sending import outbox
 
-    return outbox.again(store, OUTBOX, now)
+    return outbox.again(store, OUTBOX)
 
 
 def counts(connection: "Connection") -> dict[str, int]:

@@ -138,7 +138,7 @@ def _desk(assistant: Assistant, webhook: bool) -> tuple[Posts, dict[str, Handler
     async def again(_service: Service, call: Call) -> Response:
         """Send to the webhook anew what it has not taken."""
         checked(Nothing, call.value)
-        return JSONResponse({"again": await call.asking.apart(lambda: outbox.again(assistant.store, assistant.now()))})
+        return JSONResponse({"again": await call.asking.apart(lambda: outbox.again(assistant.store))})
 
     async def back(_service: Service, call: Call) -> Response:
         """Let an earlier version answer."""
@@ -201,10 +201,8 @@ def told(assistant: Assistant, webhook: bool) -> dict[str, Any]:
 
 
 def _for_customers(answer: Answer) -> dict[str, Any]:
-    """What a customer sees: not what else was found, nor how sure it is."""
-    cites = [each["question"] for each in answer.cites]
-    kept = {name: getattr(answer, name) for name in ("turn", "session", "begun", "kind", "text", "language")}
-    return kept | {"cites": cites}
+    """What a customer sees: not what else was found, nor how sure it is, nor what other customers have asked."""
+    return {name: getattr(answer, name) for name in ("turn", "session", "begun", "kind", "text", "language")}
 
 
 async def _answer(assistant: Assistant, call: Call, body: Asked) -> Answer:

@@ -64,7 +64,7 @@ def site_of(
             asyncio.ensure_future(_again_and_again(threads[1], lambda: _forget(assistant), say, FORGET)),
         ]
         if webhook is not None:
-            box = outbox_of(assistant.store, webhook, assistant.now, say)
+            box = outbox_of(assistant.store, webhook, say)
             tasks.append(asyncio.ensure_future(_again_and_again(threads[0], box.send_due, say)))
         try:
             yield

@@ -20,13 +20,16 @@ _FIRST = 1_000
 """Records by which the columns are told."""
 
 NAMES = {
-    "question": "question query ask asked customer user subject title instruction prompt text 问题 提问 客户问题 "
-    "用户问题 咨询 咨询内容 标题 问",
-    "answer": "answer reply response resolution solution agent output completion 答案 回答 答复 回复 客服回复 "
-    "解决方案 答",
+    "question": "question query ask asked subject title instruction prompt text 问题 提问 客户问题 "
+    "用户问题 咨询 咨询内容 标题 问 description customer user",
+    "answer": "answer reply response resolution solution output completion 答案 回答 答复 回复 客服回复 "
+    "解决方案 答 agent",
     "intent": "intent category topic class label tag 意图 类别 分类 类型 主题 标签",
 }
 """What columns are called, the likeliest first."""
+
+PEOPLE = {"customer", "user", "agent"}
+"""Columns that hold what somebody said, or who it was."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,11 @@ def _columns(path: str, records: Sequence[Record], named: dict[str, str]) -> dic
             told = f"--{what}-column: {path} has no column '{chosen}'{nearest(chosen, there)}"
             raise Refusal(f"{told}; its columns are: {', '.join(there) or 'none'}")
         taken = {*found.values(), *filter(None, named.values())}
-        free = [plain[name] for name in names.split() if name in plain and plain[name] not in taken]
+        free = [
+            plain[name]
+            for name in names.split()
+            if name in plain and plain[name] not in taken and (name not in PEOPLE or _speaks(records, plain[name]))
+        ]
         if chosen or free:
             found[what] = chosen or free[0]
     for what in ("question", "answer"):
@@ -127,6 +134,13 @@ def _columns(path: str, records: Sequence[Record], named: dict[str, str]) -> dic
                 f"--{what}-column"
             )
     return found
+
+
+def _speaks(records: Sequence[Record], column: str) -> bool:
+    """Whether half of a column has four words or five Chinese characters, which few names of people have."""
+    texts = [text for record in records if (text := _text(record.get(column)))]
+    long = sum(len(text.split()) >= 4 or sum("\u4e00" <= sign <= "\u9fff" for sign in text) >= 5 for text in texts)
+    return 2 * long > len(texts)
 
 
 def _text(value: Any) -> str:

@@ -44,7 +44,7 @@ def verified(written: str, passages: Sequence[Found]) -> Verified:
     """The sentences that a passage supports, each with its number; first those that it names itself are looked at."""
     kept, cites, dropped = [], [], []
     said = [_said(passage.text) for passage in passages]
-    for claim, named in _claims(written[:LONGEST]):
+    for claim, named in _claims(written[:LONGEST], len(passages)):
         order = dict.fromkeys([*named, *range(1, len(passages) + 1)])
         found = next((piece for number in order if (piece := _support(claim, passages, said, number))), None)
         if found is None:
@@ -55,19 +55,26 @@ def verified(written: str, passages: Sequence[Found]) -> Verified:
     return Verified(" ".join(kept), tuple(dict.fromkeys(cites)), tuple(dropped))
 
 
-def _claims(written: str) -> list[tuple[str, list[int]]]:
-    """Each sentence without its marks, and the numbers that these say; marks behind the full stop belong to it."""
+def _claims(written: str, count: int) -> list[tuple[str, list[int]]]:
+    """Each sentence without its marks, and the numbers that these say; marks behind the full stop belong to it.
+
+    A mark has numbers of the `count` passages alone; others are of the text, as in 财税[2016]36号.
+    """
+
+    def numbers_in(mark: re.Match[str]) -> list[int]:
+        numbers = [int(each) for each in re.findall(r"\d+", mark.group(1))]
+        return numbers if all(1 <= number <= count for number in numbers) else []
+
     found: list[tuple[str, list[int]]] = []
     for start, end in sentences(written):
         sentence = written[start:end]
-        numbers = [int(each) for match in _MARK.finditer(sentence) for each in re.findall(r"\d+", match.group(1))]
+        numbers = [number for mark in _MARK.finditer(sentence) for number in numbers_in(mark)]
         leading = _MARK.match(sentence)
-        claim = _MARK.sub("", sentence).strip()
-        if leading and found:
-            own = re.findall(r"\d+", leading.group(1))
-            found[-1][1].extend(map(int, own))
+        claim = _MARK.sub(lambda mark: "" if numbers_in(mark) else mark.group(), sentence).strip()
+        if leading and found and (own := numbers_in(leading)):
+            found[-1][1].extend(own)
             numbers = numbers[len(own) :]
-        if re.search(r"\w", claim):
+        if re.search(r"\w", _MARK.sub("", claim)):
             found.append((claim, numbers))
     return found
 

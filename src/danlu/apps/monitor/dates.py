@@ -37,6 +37,8 @@ _NUMBERS = re.compile(
     rf"(?:(?:[T\s]+|(?=\D))({_PART})?\s*(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:[.,]\d+)?)?\s*({_HALF})?"
     r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
+_CHINA = re.compile(r"\bCST\b")
+"""Java's name of the time of China, where the zone is that; RFC 5322 has America's in mind, 14 hours behind."""
 _AFTER = re.compile(r"(?<=[\d\s])[AaPp]\.?[Mm]\.?(?=\s|$)")
 _TOLD = re.compile(r":\d{2}\s+([+-]\d{4}|[A-Za-z][\w/+-]*)(?!\S)(?<![AaPp][Mm])")
 _DIGITS = re.compile(r"\d{1,16}(\.\d+)?$|(19|20)\d{6}T")
@@ -109,6 +111,8 @@ def _of_words(text: str, zone: timezone) -> float | None:
     hours = _hours(half[0] if half else None, str(moment.hour))
     if hours is None:
         return None
+    if _CHINA.search(text) and zone.utcoffset(None) == SHANGHAI.utcoffset(None):
+        moment = moment.replace(tzinfo=SHANGHAI)
     told = _TOLD.search(text)
     if moment.tzinfo is None and told is not None:
         if told[1] != "-0000":  # a time of the world, of whose place nothing is known (RFC 5322)

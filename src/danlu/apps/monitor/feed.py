@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, timezone
 from typing import Any
+from urllib.parse import urljoin
 
 from danlu.apps.monitor.dates import read_date
 from danlu.apps.monitor.item import Item, item_of
@@ -70,13 +71,15 @@ class Feed:
         if page.status == 304:
             return None
         stated = re.search(r"charset=[\"']?([\w.:-]{1,40})", page.headers.get("content-type", ""))
-        items, said = read_feed(page.content, stated[1] if stated else None, self.name, self.zone)
+        items, said = read_feed(page.content, stated[1] if stated else None, self.name, self.zone, page.url)
         marks = {"tag": page.headers.get("etag", "")[:500], "changed": page.headers.get("last-modified", "")[:100]}
         return Given(items, marks, said)
 
 
-def read_feed(content: bytes, stated: str | None, name: str, zone: timezone = UTC) -> tuple[list[Item], list[str]]:
-    """The items of a feed, and what a person should hear of it.
+def read_feed(
+    content: bytes, stated: str | None, name: str, zone: timezone = UTC, url: str = ""
+) -> tuple[list[Item], list[str]]:
+    """The items of a feed at `url`, to which their addresses may be relative, and what a person should hear of it.
 
     Raises:
         Failed: it is none, or defines entities, with which a few bytes make gigabytes.
@@ -95,7 +98,7 @@ def read_feed(content: bytes, stated: str | None, name: str, zone: timezone = UT
     if not found.get("version") and not found.entries:
         raise Failed(f"{name}: is neither RSS nor Atom; check the address")
     named = Counter(_id(entry) for entry in found.entries[:ITEMS])
-    items = [_item(entry, name, zone, alone=named[_id(entry)] == 1) for entry in found.entries[:ITEMS]]
+    items = [_item(entry, name, zone, url, alone=named[_id(entry)] == 1) for entry in found.entries[:ITEMS]]
     kept, said = [item for item in items if item is not None], []
     if len(found.entries) > ITEMS:
         said.append(f"has {len(found.entries):,} entries, of which the first {ITEMS:,} are read")
@@ -142,17 +145,25 @@ def _id(entry: Any) -> str:
     return str(entry.get("id", "") or entry.get("link", ""))
 
 
-def _item(entry: Any, name: str, zone: timezone, *, alone: bool) -> Item | None:
+def _item(entry: Any, name: str, zone: timezone, url: str, *, alone: bool) -> Item | None:
     """An entry; what it is called is no name of it where others are called so too, as where all link to one page."""
     bodies = [part.get("value", "") for part in entry.get("content", ()) if isinstance(part, dict)]
     record = {
         "text": max([*bodies, entry.get("summary", "")], key=len),
         "title": entry.get("title", ""),
-        "url": entry.get("link", ""),
+        "url": _whole(entry.get("link", ""), url),
         "id": _id(entry) if alone else "",
         "date": _date(entry, zone),
     }
     return item_of(record, name, zone)
+
+
+def _whole(link: str, url: str) -> str:
+    """A link that may be told from the address of its feed."""
+    try:
+        return urljoin(url, link) if link else ""
+    except ValueError:  # such as of brackets that are not closed
+        return link
 
 
 def _date(entry: Any, zone: timezone) -> float | None:

@@ -44,6 +44,4 @@ def outbox_of(
 
 def again(store: Store, alert: int | None = None) -> int:
     """Try messages once more that were given up, all or those of an alert; gives how many there are."""
-    with store.begin() as connection:
-        now = store.clock(connection)
-    return outbox.again(store, OUTBOX, now, *([] if alert is None else [OUTBOX.c.alert == alert]))
+    return outbox.again(store, OUTBOX, *([] if alert is None else [OUTBOX.c.alert == alert]))

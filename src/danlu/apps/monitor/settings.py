@@ -52,8 +52,8 @@ def read_settings(path: Path) -> Settings:
         settings = Settings.model_validate(written.data)
     except ValidationError as error:
         raise Refusal(sentences(error, written)) from None
-    keywords_of(settings.topics, f"{written.name}: topics")
+    topics = keywords_of(settings.topics, f"{written.name}: topics")
     for url in settings.feeds:
         if not url.startswith(("http://", "https://")):
             raise Refusal(f"{written.name}: feeds: '{url[:200]}' is no address of http or https")
-    return settings
+    return settings.model_copy(update={"topics": topics})

@@ -16,6 +16,8 @@ ALL = "all"
 MOST = 200
 """Topics, and words of one."""
 
+LONGEST = 100
+"""Characters of the name of a topic."""
 
 _LATIN = "A-Za-z\u00c0-\u024f"
 """Letters beside which a word of letters is another word; a Chinese character may stand beside it."""
@@ -49,9 +51,9 @@ class LabelledTopics:
         self._bundle = bundle
 
     def topics(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
-        """The labels of each text."""
-        found = self._bundle.predict(list(texts))
-        return [tuple(each["labels"] if "labels" in each else [each["label"]])[:TOPICS] for each in found]
+        """The labels of each text, as long as a topic may be."""
+        found = [each["labels"] if "labels" in each else [each["label"]] for each in self._bundle.predict(list(texts))]
+        return [tuple(label[:LONGEST] for label in labels[:TOPICS]) for labels in found]
 
 
 def keywords_of(data: Mapping[str, object], where: str) -> dict[str, list[str]]:
@@ -65,7 +67,7 @@ def keywords_of(data: Mapping[str, object], where: str) -> dict[str, list[str]]:
         words = [str(word).strip() for word in given] if isinstance(given, list) else []
         if not 0 < len(words) <= MOST or not all(words):
             raise Refusal(f"{where}: {topic!s:.100}: expected a list of words, as in [price, 价格], at most {MOST}")
-        found[str(topic)[:100]] = words
+        found[str(topic)[:LONGEST]] = words
     return found
 
 

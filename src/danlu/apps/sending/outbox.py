@@ -181,10 +181,10 @@ def take_over(connection: sql.Connection, former: str, table: sql.Table, told: M
     sql.Table(former, sql.MetaData()).drop(connection)
 
 
-def again(database: Database, table: sql.Table, now: float, *which: Any) -> int:
+def again(database: Database, table: sql.Table, *which: Any) -> int:
     """Try messages once more that were given up, all or `which`; gives how many there are."""
     with database.begin() as connection:
-        wanted = table.update().where(table.c.state == FAILED, *which)
+        wanted, now = table.update().where(table.c.state == FAILED, *which), database.clock(connection)
         return connection.execute(wanted.values(state=WAITING, tries=0, due=now, until=None)).rowcount
 
 

@@ -172,12 +172,10 @@ def back(
 
 def send_again(*, folder: Folder = FOLDER, database: Database = None) -> None:
     """Send to the webhook anew what it has not taken in all its tries; the server that runs does so."""
-    import time
-
     from danlu.apps.assistant import outbox
 
     with _stored(folder, database) as store:
-        count = outbox.again(store, time.time())
+        count = outbox.again(store)
     tell(f"{count:,} are sent again")
 
 

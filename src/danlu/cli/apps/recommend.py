@@ -110,7 +110,7 @@ def show(
         if found.trouble:
             tell(found.trouble)
         if user not in found.behaviour.users:
-            print_line(f"'{user[:80]}' has done nothing here yet")
+            tell(f"'{user[:80]}' has done nothing here yet")
         for each in found.recommend(user, limit, diversity=diversity, interests=interests):
             print_line(f"{each.item.id}\t{each.item.shown}\t{each.reason.sentence(default())}")
 

@@ -87,5 +87,9 @@ function Turn({ question, body, answer }) {
 function Said({ answer }) {
   const badge = (each) => html`<sup class=${`number ${colour(each)}`}>${each}</sup>`;
   if (answer.way !== "write") return html`${answer.text} ${badge(answer.cited[0].number)}`;
-  return answer.text.split(/\[(\d+)\]/).map((piece, place) => (place % 2 ? badge(Number(piece)) : piece));
+  const known = new Set(answer.cited.map((each) => each.number)); // other numbers in brackets are of the text
+  return answer.text.split(/\[(\d+)\]/).map((piece, place) => {
+    if (place % 2 === 0) return piece;
+    return known.has(Number(piece)) ? badge(Number(piece)) : `[${piece}]`;
+  });
 }

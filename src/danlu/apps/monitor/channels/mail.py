@@ -1,12 +1,14 @@
 """Mail by SMTP (RFC 5321, 2008)."""
 
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +17,34 @@ from danlu.apps.monitor.message import Message
 from danlu.machine.web import Failed
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+
+LONGEST = 45.0
+"""Seconds from the first word of a server to its last; under the lease of a message, or others send it as well."""
+
+
+class _Cut(smtplib.SMTP):
+    """A connection that is cut when it has taken too long: what a socket is given is the time of one reply."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._watch = threading.Timer(LONGEST, self._cut)
+        self._watch.daemon = True
+        self._watch.start()
+        super().__init__(*given, **named)
+
+    def _cut(self) -> None:
+        connected = self.sock
+        with suppress(OSError):  # it is closed already
+            if connected is not None:
+                connected.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._watch.cancel()
+        super().close()
+
+
+class _CutTls(_Cut, smtplib.SMTP_SSL):
+    """One that is encrypted from the first byte on."""
 
 
 class Mail(Channel):
@@ -63,5 +93,5 @@ class Mail(Channel):
 
     def _server(self) -> smtplib.SMTP:
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=SECONDS, context=ssl.create_default_context())
-        return smtplib.SMTP(self.host, self.port, timeout=SECONDS)
+            return _CutTls(self.host, self.port, timeout=SECONDS, context=ssl.create_default_context())
+        return _Cut(self.host, self.port, timeout=SECONDS)
