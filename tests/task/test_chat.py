@@ -42,6 +42,10 @@ def test_all_answers_are_learnt_or_the_last_alone(tokenizer: Tokenizer) -> None:
     record = talk("red", "blue", "猫", "茶 </s>")
     assert learnt(Chat(), record, tokenizer) == ["blue</s>", "茶 </s></s>"]
     assert learnt(Chat(learn="last"), record, tokenizer) == ["茶 </s></s>"]
+    record["messages"][-1]["weight"] = 0  # type: ignore[assignment]
+    assert learnt(Chat(), record, tokenizer) == ["blue</s>"]
+    with pytest.raises(Refusal, match="record 1: its last answer has the weight 0, and 'learn: last' learns that one"):
+        learnt(Chat(learn="last"), record, tokenizer)
 
 
 def test_a_row_that_is_asked_is_the_beginning_of_the_one_that_was_learnt(tokenizer: Tokenizer) -> None:

@@ -183,6 +183,13 @@ def test_a_ranking_leaves_out_what_fits_a_query_by_another_record():
     assert found[2]["scores"] == pytest.approx([0.2, 0.1])
 
 
+def test_a_query_is_no_mistake_of_its_own_ranking():
+    records = [{"text": "a", "text_pair": "b"}, {"text": "b", "text_pair": "a"}, {"text": "c", "text_pair": "c"}]
+    alike = np.array([[0.5, 1.0, 0.1], [1.0, 0.5, 0.1], [0.2, 0.1, 1.0]])  # documents b, a, c
+    found = list(rankings(records, lambda start, stop: alike[start:stop]))
+    assert [each["ranking"] for each in found] == [["b", "c"], ["a", "c"], ["c", "b", "a"]]
+
+
 @pytest.mark.parametrize(
     ("fields", "records", "sentence"),
     [

@@ -11,6 +11,7 @@ from transformers import DebertaV2Config, DebertaV2ForMaskedLM, PreTrainedModel
 
 from danlu.model.fast import use_our_attention
 from danlu.model.source import Source
+from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.task.corruptions.ul2 import MODES
 from danlu.task.packing import DOCUMENTS, packed_rows
@@ -107,6 +108,40 @@ def test_what_is_mended_has_the_loss_that_it_has_in_rows_of_its_own(architecture
     assert (len(sizes), sizes.tokens) == (1, apart.tokens)
     right = learnt(task, model, alone, int(apart.widths.max()) + 2, words)
     same(learnt(task, model, [together], int(sizes.widths[0]) + 5, words), right)
+
+
+@pytest.mark.parametrize("room", [60, 0])
+@pytest.mark.parametrize(
+    "fields", [{"kind": "masked_lm"}, {"kind": "rewrite"}, {"kind": "denoise", "too_long": "stop"}, {"kind": "chat"}]
+)
+def test_a_document_that_is_longer_than_a_row_makes_no_other_row_longer(
+    fields: dict[str, Any], room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.task.packing.USUAL_ROW", 60)
+    words = Bpe(size=300, mask="<mask>").build(lambda: iter(TEXTS))
+    more = {"chat": {"template": "plain"}, "masked_lm": {}}.get(
+        fields["kind"], {"start": 1, "shape": "encoder_decoder"}
+    )
+    task = Task.model_validate({"pack": True} | more | fields)
+    texts = ["a cat"] * 20 + [" ".join(TEXTS * 3)]
+    messages = [[{"role": "user", "content": text}, {"role": "assistant", "content": "b"}] for text in texts]
+    records = [{"text": text, "target": "b", "messages": each} for text, each in zip(texts, messages, strict=True)]
+    rows = task.learnable(records, words, 1 << 20, room)
+    widths = sorted(task.sizes(rows, words).widths.tolist())
+    assert widths[-1] > 120
+    assert widths[-2] <= 60
+    assert len(rows) < len(texts) or (fields["kind"] == "chat" and room == 0)
+
+
+@pytest.mark.parametrize("architecture", ["bart", "t5", "bert"])
+def test_an_outline_is_taken_to_keep_documents_apart(architecture: str, tokenizer: Tokenizer) -> None:
+    kind = "masked_lm" if architecture == "bert" else "rewrite"
+    fields = {"layers": 2, "width": 16, "heads": 2, "positions": 60}
+    source = Source.model_validate({"kind": "scratch", "architecture": architecture} | fields)
+    task = Task.model_validate({"kind": kind, "pack": True}).shaped(source.shape())
+    outline = weightless(source.outline(task.auto_class, tokenizer, task.config()))
+    use_our_attention(outline)
+    assert task.suited(outline, tokenizer, pytest.fail).pack  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("size", [24, 60])

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
+from danlu.task.entities import read_marked
 from danlu.task.tasks.tag import Tag
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -174,12 +177,23 @@ def test_a_border_inside_a_token_is_widened_and_counted():
         ({"tokens": ["a"], "tags": [3]}, "'3' is no BIO tag"),
         ({"tokens": ["a", ""], "tags": ["O", "O"]}, "none of them empty"),
         ({"tokens": ["a"]}, "there is no column 'tags'"),
+        ({"words": ["a"], "tags": ["B-x"]}, "has 'words' and 'tags'; write 'columns: {tokens: words}'"),
+        ({"text": "a \t", "entities": [entity(1, 3, "x")]}, "is white space alone"),
     ],
 )
 def test_wrong_marks_are_refused_with_their_record(record, says):
     tokenizer = Bpe(size=264).build(lambda: iter(["abc"]))
     with pytest.raises(Refusal, match=f"record 2: .*{says}"):
         Tag(labels=("x", "y")).encode([{"text": "b", "entities": []}, record], tokenizer, 64, labelled=True)
+
+
+@given(st.text(" \n\u3000ab猫", min_size=1, max_size=12), st.integers(0, 11), st.integers(1, 12))
+def test_a_span_is_what_is_left_of_it_without_the_white_space_around_it(text, start, length):
+    end = min(len(text), start + length)
+    assume(text[start:end].strip())
+    ((begin, stop, _),) = read_marked({"text": text, "entities": [entity(start, end, "x")]}, 0).spans
+    assert text[begin:stop] == text[start:end].strip()
+    assert start <= begin < stop <= end
 
 
 def test_of_nested_entities_the_longest_is_kept_where_that_is_wished():

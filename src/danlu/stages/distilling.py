@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from danlu.bundle import manifest
 from danlu.machine.seed import generator
 from danlu.model.depth import spaced
-from danlu.model.fast import prepare_for_training
+from danlu.model.fast import prepare_for_training, use_our_attention
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside, put_in
 from danlu.model.positions import VIRTUAL, longest_row
@@ -176,9 +176,10 @@ def _opened(section: Teacher, task: Followed, ready: Ready, place: Place) -> _Op
     path = manifest.find(bundle_folder(section.bundle, place))
     network = Pretrained(path=str(path)).build(task.auto_class, ready.prepared.tokenizer, task.config())
     network.requires_grad_(requires_grad=False)
-    prepared = prepare_for_training(network, ready.precision).eval()
-    ready.prepared.task.suited(prepared, ready.prepared.tokenizer, unsaid)  # it reads rows as that task makes them
-    return _Opened(path, task, prepared)
+    use_our_attention(network)
+    # it reads rows as that task makes them, which is tried before numbers are rounded to 16 bits
+    ready.prepared.task.suited(network, ready.prepared.tokenizer, unsaid)
+    return _Opened(path, task, prepare_for_training(network, ready.precision).eval())
 
 
 def _inside(opened: _Opened, section: Teacher, ready: Ready) -> _Opened:

@@ -17,13 +17,26 @@ def say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -
             f"task's {' or '.join(map(repr, names))}, or let it truncate"
         )
     cut = [item.cut for item in encoded if item.cut]
+    splits = can_split(task) and getattr(task, "too_long", None) != "split"
     if cut:
         say(
             f"{len(cut):,} of {len(encoded):,} texts are too long and lose {sum(cut):,} tokens; "
-            "raise the task's 'max_length'" + (", or set its 'too_long' to split" if can_split(task) else "")
+            "raise the task's 'max_length'" + (", or set its 'too_long' to split" if splits else "")
+        )
+    if longer := _beyond(encoded, getattr(task, "longest_answer", None)):
+        say(
+            f"{longer:,} answers have more tokens than the task's 'longest_answer', so they are learnt and never "
+            "given; raise it"
         )
     if widened := sum(item.widened for item in encoded):
         say(f"{widened:,} spans have borders inside {_too_large(task)}")
+
+
+def _beyond(encoded: Sequence[Encoded], most: int | None) -> int:
+    """How many answers are longer than one may be."""
+    if most is None:
+        return 0
+    return sum(item.targets.get("end", 0) - item.targets.get("start", 0) >= most for item in encoded)
 
 
 def _too_large(task: Task) -> str:

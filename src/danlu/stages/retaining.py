@@ -72,7 +72,7 @@ def _task(name: str, section: Retained, ready: Ready, place: Place, say: Say) ->
     records = records_of(section.data, _looked_in(section.data, place), place)
     task = with_segmenters(section.task, place).fitted(records).shaped(prepared.source.shape())
     other_head = task.auto_class != own.auto_class or task.label_names() != own.label_names()
-    task = task if other_head else task.suited(ready.model, prepared.tokenizer, say)
+    task = task if other_head else _suited(task, own, ready, say)
     if other_head or (task.parameters() and not _same_parameters(task, own)):
         raise Refusal(
             f"retain.{name}: '{task.kind}' is answered by another head, or with other labels, than '{own.kind}', which "
@@ -86,6 +86,14 @@ def _task(name: str, section: Retained, ready: Ready, place: Place, say: Say) ->
             "at alone"
         )
     return task
+
+
+def _suited(task: Task, own: Task, ready: Ready, say: Say) -> Task:
+    """The task as the network can do it; that documents may share a row is known, if those that are learnt do."""
+    known = getattr(task, "pack", False) and getattr(own, "pack", False)  # tried before it was rounded to 16 bits
+    asked = task.model_copy(update={"pack": False}) if known else task
+    found = asked.suited(ready.model, ready.prepared.tokenizer, say)
+    return found.model_copy(update={"pack": True}) if known else found
 
 
 def _same_parameters(task: Task, own: Task) -> bool:

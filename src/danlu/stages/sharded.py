@@ -74,7 +74,7 @@ class Sharded:
         """The rows to train from, which stay on disk; those out of flat tokens are filled to `room` tokens at most.
 
         Raises:
-            Refusal: another tokenizer made the numbers, or a row is longer than `limit`.
+            Refusal: another tokenizer made the numbers, or a side of a row is longer than `limit`.
         """
         if shards.tokenizer_hash(tokenizer) != self.manifest.tokenizer:
             raise Refusal(
@@ -84,7 +84,8 @@ class Sharded:
         if self.manifest.form == "tokens":
             return task.rows(FlatTokens(self.folder, self.manifest, self.depot), tokenizer, limit, room)
         rows = Rows(self.folder, self.manifest, self.depot)
-        longest = int(task.sizes(rows, tokenizer).widths.max())
+        sizes = task.sizes(rows, tokenizer)
+        longest = int(max(sizes.widths.max(), 0 if sizes.targets is None else sizes.targets.max()))
         if longest > limit:
             raise Refusal(
                 f"{self.folder}: a row has {longest:,} tokens and the model takes {limit:,}; "

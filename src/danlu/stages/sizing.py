@@ -19,7 +19,6 @@ from danlu.stages.ready import Learnt, Prepared, rows_of
 from danlu.stages.size import outlined
 from danlu.stages.stage import Place
 from danlu.task.task import Task
-from danlu.text.batching.encoded import sizes_of
 from danlu.train.batches import Batches
 from danlu.train.counts import count_parameters, count_work, usual
 from danlu.train.loop import Loss
@@ -129,7 +128,8 @@ def _choose(
         one, two = (shallow(shape.width, shape.heads, layers)[place] for layers in (1, 2))
         return one + (shape.layers - 1) * (two - one)
 
-    tokens, an_epoch = float(sizes_of(encoded).tokens), batches.an_epoch()
+    sizes, an_epoch = task.sizes(encoded, prepared.tokenizer), batches.an_epoch()
+    tokens = sizes.tokens * batch.tokens / sizes[piece.examples].tokens  # as many as rows come to, and not may
     told = settings.steps is not None or settings.epochs is not None
     trained = tokens * settings.total_steps(an_epoch) / an_epoch if told else None
     asked = Asked(tokens, trained, rate, lambda shape: deep(shape, 0), lambda shape: round(deep(shape, 1)))

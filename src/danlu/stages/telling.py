@@ -14,6 +14,29 @@ from danlu.train.events import Best
 from danlu.train.held import bytes_a_parameter
 from danlu.train.run import TrainingRun
 
+_LOOKED_AT = 200_000
+"""Examples whose batches are looked through; with more a training would begin late."""
+
+
+def _tell_alone(place: Place, run: TrainingRun, ready: Ready) -> None:
+    """Of examples that are learnt from one another, those that have nobody in their batch.
+
+    Raises:
+        Refusal: none has.
+    """
+    fewest, sizes = ready.prepared.task.lone_rows, run.batches.sizes(ready.encoded)
+    if not fewest or len(sizes) > _LOOKED_AT:
+        return
+    lone = [each.examples[0] for each in run.batches.plan(0) if len(each.examples) == 1]
+    alone = sum(sizes.rows is None or sizes.rows[example] <= fewest for example in lone)
+    if not alone:
+        return
+    told = "alone in their batch, so there is nothing to tell them from, and they teach nothing"
+    remedy = "raise 'batch_tokens', or count examples with 'batch_examples' (and 'rows_at_once'), or lower 'max_length'"
+    if alone == len(sizes):
+        raise Refusal(f"{place.name}: all {alone:,} examples are {told}; {remedy}")
+    place.say(f"{place.name}: {alone:,} of {len(sizes):,} examples are {told}; {remedy}")
+
 
 def say_lost(place: Place, lost: str, step: int, best: Best) -> None:
     """Why a training ended before its time, and with which weights."""
@@ -45,6 +68,7 @@ def tell_plan(place: Place, run: TrainingRun, ready: Ready, before: int | None) 
             f"{place.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
             "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
         )
+    _tell_alone(place, run, ready)
     cost = f", {flops(work.forward)} a token forward and {flops(work.training)} in training" if work else ""
     place.say(
         f"{place.name}: {size.parameters / 1e6:.2f} M parameters ({size.embeddings / 1e6:.2f} M in embeddings), "

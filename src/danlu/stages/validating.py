@@ -49,9 +49,9 @@ def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int
 
 
 def encoded_as_asked(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:
-    """The rows of the same as they are asked, where other columns are read then than are learnt from."""
+    """The rows of the same as they are asked: of other columns, or of other texts, than what is learnt."""
     task = prepared.task
-    if task.answers_by == "generate" or not set(task.reads) - set(task.columns):
+    if task.answers_by == "generate":
         return []
     with _of_validation():
         return task.encode(validation, prepared.tokenizer, limit, labelled=False)

@@ -97,6 +97,11 @@ def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:
     """
     if in_tokens(record):
         return _from_tags(record, number)
+    if _in_words(record) and "tags" in record:
+        raise Refusal(
+            f"record {number + 1:,}: has 'words' and 'tags'; write 'columns: {{tokens: words}}' in the data for "
+            "entities with tags such as B-person, or choose the task tag_words for parts of speech"
+        )
     if _in_words(record):
         spans = [(start, end, WORD) for start, end in borders(record, number)]
         return Marked(text_in_words(record), spans)
@@ -136,7 +141,11 @@ def _entity(item: Any, text: str, number: int) -> Entity:
     start, end, label = (item.get(key) for key in ("start", "end", "label")) if isinstance(item, dict) else (None,) * 3
     match start, end, label_of(label):
         case int(first), int(last), str(name) if 0 <= first < last <= len(text):
-            return first, last, name
+            piece = text[first:last]  # tokens hold no white space at their edges, so no model could find it there
+            begin, stop = first + len(piece) - len(piece.lstrip()), last - len(piece) + len(piece.rstrip())
+            if begin < stop:
+                return begin, stop, name
+            raise Refusal(f"record {number + 1:,}: the entity {item} is white space alone; mend it, or leave it out")
     raise Refusal(
         f"record {number + 1:,}: the entity {item} must have a 'start' before its 'end', both within the "
         f"{len(text):,} characters of the text, and a 'label'"

@@ -32,6 +32,15 @@ DOCUMENTS = "documents"
 """The target that says which document each token to be written is of; counted down from -1, for it is not learnt."""
 
 
+USUAL_ROW = 2048
+"""Tokens of a row where batches are counted in rows and a model takes rows of any length."""
+
+
+def room_in(longest: int, room: int) -> int:
+    """Tokens to which rows are filled: as many as a batch has room for, and no more than a row may have."""
+    return min(longest, room or USUAL_ROW)
+
+
 def packed_rows(windows: Sequence[Encoded], size: int, lengths: Sequence[int] | None = None) -> list[Encoded]:
     """Windows side by side in rows of up to `size` tokens, in the order of their first documents.
 
@@ -157,6 +166,9 @@ def own_rows(model: nn.Module, say: Callable[[str], None], *, asked: bool) -> No
     """Say that documents have rows of their own, or raise `Refusal` where the recipe asks for another thing."""
     family = unwrapped(model).config.model_type
     why = f"documents that share a row would see each other in models of the family '{family}'"
+    where = next(model.parameters()).device.type
+    if where != "cpu":
+        why += f" on this device ({where}), whose attention knows no documents"
     if asked:
         raise Refusal(f"task.pack: {why}; set 'pack' to false")
     say(f"documents that share a row would see each other in '{family}'; each has its own row, as with pack: false")

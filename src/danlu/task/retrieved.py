@@ -26,7 +26,7 @@ def rankings(records: Sequence[Record], alike: Callable[[int, int], NDArray[np.f
     """`{"ranking", "scores"}` of each query, of `MOST` documents at most.
 
     `alike(start, stop)` is how alike the queries of these records are to each of `documents_of`. Documents that fit a
-    query by another record are left out of its ranking, since they are no mistakes.
+    query by another record are left out of its ranking, since they are no mistakes, and so is the query itself.
     """
     firsts = documents_of(records)
     names = [text_in(records[number], number, SECOND) for number in firsts]
@@ -38,7 +38,8 @@ def rankings(records: Sequence[Record], alike: Callable[[int, int], NDArray[np.f
         block = records[start : start + BLOCK]
         scores_QD = np.array(alike(start, start + len(block)), np.float32)
         for record, scores_D in zip(block, scores_QD, strict=True):
-            scores_D[list(fitting[record["text"]] - {place[str(record[SECOND])]})] = -np.inf
+            known = fitting[record["text"]] | {place.get(record["text"], -1)}
+            scores_D[list(known - {place[str(record[SECOND])], -1})] = -np.inf
             order = np.argsort(-scores_D, kind="stable")[:MOST]
             order = order[np.isfinite(scores_D[order])]
             yield {"ranking": [names[number] for number in order], "scores": scores_D[order].tolist()}

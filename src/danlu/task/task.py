@@ -89,6 +89,9 @@ class Task(Part):
     couples_rows: ClassVar[bool] = False
     """Whether the loss of an example depends on those beside it, so that a batch must never be cut apart."""
 
+    lone_rows: ClassVar[int] = 0
+    """Rows up to which an example teaches nothing where it is alone in its batch."""
+
     repeats: ClassVar[bool] = True
     """Whether a row is the same whenever it is collated; False where `rng` draws in it, as for masks."""
 
@@ -194,8 +197,7 @@ class Task(Part):
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Labelled rows to learn from; those that several records share are filled to `room` tokens at most.
 
-        `room` is what a batch takes: rows as long as the model allows would make batches, and so steps, of many
-        times what was asked for. 0: a batch takes examples, whatever their length.
+        `room` is what a batch takes, as rows as long as the model allows would make far larger ones; 0: examples.
         """
         return self.encode(records, tokenizer, limit, labelled=True)
 
@@ -309,10 +311,7 @@ class Task(Part):
         return predictions
 
     def beside(self, width: int, limit: int) -> dict[str, Any]:
-        """What other programs read of a bundle, as plain values by the name of a json file.
-
-        `width` is that of the model's hidden states, `limit` the longest row that it allows, in tokens.
-        """
+        """What other programs read of a bundle, by the name of a json file; of a model's width and longest row."""
         return {}
 
     def label_names(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.packing import able_to_pack, begun, document_inputs, packed_rows
+from danlu.task.packing import able_to_pack, begun, document_inputs, packed_rows, room_in
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import (
     SLOT,
@@ -206,9 +206,7 @@ class TextToText(Task):
         """See `Task.learnable`; with `pack` either side of a row is filled to `room` tokens, unless one is longer."""
         longest = min(limit, self.max_length or limit)
         alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
-        return (
-            packed_rows(alone, max(min(longest, room or longest), *map(len, alone))) if self.pack and alone else alone
-        )
+        return packed_rows(alone, room_in(longest, room)) if self.pack else alone
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
@@ -306,8 +304,12 @@ def texts_in(record: Record, number: int, column: str) -> tuple[str, ...]:
     Raises `Refusal` naming the record and the column where there is none.
     """
     value = record.get(column)
-    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        return tuple(value)
     if column not in record:
         raise Refusal(missing(record, number, column, "text, or a list of texts"))
-    return (text_in(record, number, column),)
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        found = tuple(value)
+    else:
+        found = (text_in(record, number, column),)
+    if not all(text.strip() for text in found):
+        raise Refusal(f"record {number + 1:,}: column '{column}' is empty; write the text, or leave the record out")
+    return found

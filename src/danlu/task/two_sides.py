@@ -12,7 +12,7 @@ from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.windows import cut
 from danlu.text.tokenizing.special import begin_id, end_id
 from danlu.text.tokenizing.tokenized import tokenized
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
 SLOT = "{text}"
 """Where the text stands in a template."""
@@ -180,6 +180,12 @@ def joined(prompt: Encoded, target: Ids) -> Encoded:
 def _rendered(
     texts: Sequence[str], tokenizer: Tokenizer, template: str, *, special: bool
 ) -> "zip[tuple[str, Encoding]]":
+    spelled = next((token for token in special_tokens(tokenizer) if token.strip() and token in template), None)
+    if spelled is not None:
+        raise Refusal(
+            f"task.template: '{spelled}' is a special token of the tokenizer, and a template is read as text is; leave "
+            "it out, or take the task 'chat', which writes the model's own"
+        )
     whole = [template.replace(SLOT, text) for text in texts]
     return zip(texts, tokenized(whole, tokenizer, special=special), strict=True)
 

@@ -43,7 +43,7 @@ def tried(pieces: Sequence[Slice], largest: Slice, batches: Batches, peak: Peak)
     needed, there = held[-1] + a_row * (rows - more), room()
     if needed <= there:
         return
-    fit = more + int((SPARE * there - held[-1]) / a_row)
+    fit = more + int((SPARE * there - held[-1]) / a_row) if a_row else 0
     setting = "batch_tokens" if batches.examples is None else "batch_examples"
     size = fit if batches.examples else fit * largest.tokens // rows
     raise Refusal(

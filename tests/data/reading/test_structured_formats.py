@@ -98,6 +98,12 @@ def test_squad_is_read_flat_too_and_may_have_no_answer(tmp_path: Path) -> None:
     assert read("squad", written(tmp_path, [flat]))[0]["answers"] == [{"text": "李白", "start": 8}]
     lines = json.dumps(flat) + "\n" + json.dumps(flat | {"answers": []}) + "\n"
     assert [len(record["answers"]) for record in read("squad", written(tmp_path, lines))] == [1, 0]
+    unlabelled = {key: value for key, value in flat.items() if key != "answers"}
+    placeholder = {"answers": [{"text": "", "answer_start": -1}], "is_impossible": True}
+    lines = [unlabelled, unlabelled | {"answers": None}, flat | placeholder, unlabelled | {"is_impossible": True}]
+    found = read("squad", written(tmp_path, lines))
+    assert [record.get("answers") for record in found] == [None, None, [], []]
+    assert "answers" not in found[0]
     for wrong in (
         {"data": 3},
         [{"context": CONTEXT}],

@@ -10,11 +10,11 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing, last_alone, next_learnt, without_the_oldest
 from danlu.task.next_tokens import PackedTokens
-from danlu.task.packing import packed_rows
+from danlu.task.packing import packed_rows, room_in
 from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.dialogue.ids import encoded
-from danlu.text.dialogue.messages import Message, answered, tools_in
+from danlu.text.dialogue.messages import WEIGHT, Message, answered, tools_in
 from danlu.text.dialogue.rendered import conversation
 from danlu.text.dialogue.thoughts import answer_alone
 from danlu.text.dialogue.writer import Tools
@@ -68,7 +68,7 @@ class Chat(Conversing, PackedTokens):
         """Rows filled to `room` tokens with `pack`; without `room`, a conversation is an example, and has its own."""
         rows = self.encode(records, tokenizer, limit, labelled=True)
         longest = min(limit, self.max_length or limit)
-        return packed_rows(rows, max(min(longest, room), *map(len, rows))) if self.pack and room and rows else rows
+        return packed_rows(rows, room_in(longest, room)) if self.pack and room else rows
 
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
         """The last answer, without its thoughts, and what it calls, a line of JSON a call."""
@@ -97,6 +97,11 @@ class Chat(Conversing, PackedTokens):
         self, messages: list[Message], tools: Tools, jinja: str, tokenizer: Tokenizer, limit: int, number: int
     ) -> Encoded | None:
         """The row of a conversation; None where it is dropped."""
+        if self.learn == "last" and WEIGHT in messages[-1]:
+            raise Refusal(
+                f"record {number + 1:,}: its last answer has the weight 0, and 'learn: last' learns that one alone; "
+                "leave the record out, or take 'learn: all'"
+            )
         ids, learnt = encoded(conversation(messages, jinja, tokenizer, number, tools), tokenizer)
         size = len(ids)
         if size > limit and self.too_long == "stop":

@@ -28,6 +28,7 @@ from danlu.task.packing import (
     packed_rows,
     parts_of,
     refuse_packed_tokens,
+    room_in,
 )
 from danlu.task.task import Inputs, Truth
 from danlu.task.two_sides import joined
@@ -163,18 +164,17 @@ class Denoise(Likely):
 
         With `pack` either side of a row is filled to `room` tokens, unless a document is longer.
         """
-        longest = min(limit, room or limit)
-        alone = self.model_copy(update={"pack": False})
-        found = alone.encode(records, tokenizer, longest if self.too_long == "split" else limit, labelled=True)
+        bounded = min(limit, room or limit) if self.too_long == "split" else limit
+        found = self.model_copy(update={"pack": False}).encode(records, tokenizer, bounded, labelled=True)
         if not self.pack:
             return found
-        return self._packed(found, min(longest, self.max_length or longest), Frame.of(tokenizer))
+        return self._packed(found, room_in(min(limit, self.max_length or limit), room), Frame.of(tokenizer))
 
     def _packed(self, found: list[Encoded], size: int, frame: Frame) -> list[Encoded]:
-        """Documents side by side, so that no side can get longer than `size` tokens, or than the longest document."""
+        """Documents side by side, so that no side gets longer than `size` tokens, but of one that is longer alone."""
         sides = self._sides(np.array([len(item) for item in found]) - frame.lead - frame.trail, frame)
         taken = (sides.widths if sides.targets is None else np.maximum(sides.widths, sides.targets)).tolist()
-        return packed_rows(found, max(size, *taken), taken) if found else found
+        return packed_rows(found, size, taken)
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens.
@@ -193,6 +193,12 @@ class Denoise(Likely):
         frame = Frame.of(tokenizer)
         if not self.pack:
             return self._sides(np.asarray(sizes_of(encoded).widths, np.int64) - frame.lead - frame.trail, frame)
+        if getattr(encoded, "depot", None) is not None:
+            raise Refusal(
+                "task.pack: how long rows of several documents get is known when they are read, and here they are "
+                "fetched as they are wanted; leave 'pack' out in the stage of kind 'shards', or 'held' in that of kind "
+                "'fetch'"
+            )
         lengths = [lengths_of(item) for item in encoded]
         sides = self._sides(np.concatenate(lengths) - frame.lead - frame.trail, frame)
         begins_N = np.cumsum([0, *map(len, lengths[:-1])])

@@ -88,6 +88,11 @@ class Embed(Task):
     )
 
     @property
+    def lone_rows(self) -> int:  # type: ignore[override]
+        """A text whose fellows have its label, or two that fit each other; a cosine is learnt by itself."""
+        return 1 if self.labels else 0 if self.objective == "cosine" else 2
+
+    @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
         """Of the order of scores, of the nearest labels, or of what is found."""
         if self.labels:

@@ -17,7 +17,7 @@ from danlu.task.columns import text_in
 from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import model_inputs
 from danlu.task.masking import TOKENS, Masking
-from danlu.task.packing import able_to_pack, document_inputs, packed_rows, refuse_packed_tokens
+from danlu.task.packing import able_to_pack, document_inputs, packed_rows, refuse_packed_tokens, room_in
 from danlu.task.task import Output, Prediction, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -99,9 +99,7 @@ class MaskedLm(Masking, Followed):
         """See `Task.learnable`; with `pack` rows are filled to `room` tokens, unless a document is longer."""
         longest = min(limit, self.max_length or limit)
         alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
-        return (
-            packed_rows(alone, max(min(longest, room or longest), *map(len, alone))) if self.pack and alone else alone
-        )
+        return packed_rows(alone, room_in(longest, room)) if self.pack else alone
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens.

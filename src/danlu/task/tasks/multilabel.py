@@ -198,6 +198,11 @@ def _labels_in(record: Record, number: int) -> list[str]:
     if "labels" not in record:
         raise Refusal(missing(record, number, "labels", "a list of labels, empty where there is none"))
     given = record["labels"]
+    if isinstance(given, str) and given.strip()[:1] == "[" and given.strip()[-1:] == "]":
+        raise Refusal(
+            f"record {number + 1:,}: column 'labels' holds a list that is written as text, {given.strip()!r:.40}; "
+            "write 'lists: {labels: list}' in the data, and it is read as a list"
+        )
     values = [value for value in (given if isinstance(given, list) else [given]) if not is_empty(value)]
     labels = [label_of(value) for value in values]
     if None in labels:

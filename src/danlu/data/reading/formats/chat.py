@@ -76,6 +76,8 @@ class Chat(JsonFormat):
         if preferred:
             messages = _before(messages, sides)
             preferred = {key: self._filled(answer) for key, (_, answer) in sides.items()}
+            if len({str(answer).strip() for answer in preferred.values()}) == 1:
+                raise Unfit("'chosen' and 'rejected' are the same, so neither can be preferred")
         if not messages:
             raise Unfit(
                 f"there is no 'messages', 'conversations' or '{self.instruction}'; the keys are: "
