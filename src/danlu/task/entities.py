@@ -83,8 +83,11 @@ def read_text(record: Record, number: int) -> str:
 
 def shown_text(record: Record) -> str:
     """What a record is about, for a person: its text or tokens, else a line of each other text that it has."""
-    if "text" in record or "tokens" in record or "words" in record:
-        return read_text(record, 0)
+    if record.get("text") is not None or any(isinstance(record.get(name), list) for name in ("tokens", "words")):
+        try:
+            return read_text(record, 0)
+        except Refusal:  # a column of that name which holds another thing, as a count of tokens
+            pass
     return text_of(record, "messages" if "messages" in record else TEXTS)
 
 

@@ -1,4 +1,5 @@
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,18 @@ def test_by_time_no_cluster_crosses_and_later_splits_begin_later(clusters: np.nd
     begins = [sorted(min(times[clusters == name]) for name in names) for names in owners]
     assert begins[0][-1] <= begins[1][0]
     assert begins[1][-1] <= begins[2][0]
+
+
+def test_by_time_a_large_cluster_passes_over_no_split() -> None:
+    clusters = np.repeat(np.arange(4), [40, 52, 4, 4])
+    assert [len(rows) for rows in split_by_time(clusters, SHARES, clusters.astype(float)).values()] == [92, 4, 4]
+
+
+@given(st.lists(st.integers(1, 60), min_size=3, max_size=9), st.randoms())
+def test_by_time_every_split_has_records_however_large_the_clusters(sizes: list[int], chance: Any) -> None:
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    times = np.array([chance.random() for _ in clusters])
+    assert all(len(rows) for rows in split_by_time(clusters, SHARES, times).values())
 
 
 def test_by_time_shares_are_met() -> None:

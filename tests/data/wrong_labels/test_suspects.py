@@ -61,6 +61,14 @@ def test_rare_labels_and_equal_texts_are_no_trouble() -> None:
     np.testing.assert_array_equal(shares[:4], shares[61:])  # equal texts are held out together
 
 
+def test_a_label_that_equal_texts_contradict_is_suspected_where_it_is_alone() -> None:
+    records = reviews(60, 0)[0]
+    records += [{"text": "what a lovely evening", "label": label} for label in ["pos"] * 5 + ["poz"]]
+    texts, labels = labels_in(records)
+    first = suspects(texts, labels, out_of_sample(texts, labels))[0]
+    assert (first.row, first.suggested) == (66, "pos")
+
+
 def test_many_records_are_judged_by_trees_as_well() -> None:
     records, wrong = reviews(2400, 60)
     texts, labels = labels_in(records)

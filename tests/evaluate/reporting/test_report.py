@@ -299,12 +299,17 @@ def test_numbers_are_written_short():
     ]
     assert [short_number(value) for value in (1.05e-4, 1.025e-4, 5e-7)] == ["1.05e-4", "1.025e-4", "5e-7"]
     assert [number(value) for value in (0.8125, 1234.56, None)] == ["0.812", "1,234.6", "–"]
+    assert [number(value) for value in (0.000512, -3e-5, 0.0123, 0.0, 1e-16)] == [
+        "0.000512", "-3e-05", "0.012", "0.000", "0.000",
+    ]  # fmt: skip
     assert [signed(value) for value in (0.01, -0.01)] == ["+0.010", "−0.010"]
     assert in_columns([["指标", "a"], ["x", "bb"]]) == ["指标   a", "x     bb"]
 
 
 def test_what_a_table_of_scores_does_not_tell_is_said_below():
     known, lacking = {"value": 1.0, "low": 1.0, "high": 1.0}, {"value": None, "low": None, "high": None}
+    wide = {"records": 1, "metrics": {"accuracy": known | {"low": 0.2}, "mrr": lacking}}
+    assert not any("resampled" in line for line in scores_in_words(wide, "en"))
     scores = {"records": 1, "metrics": {"accuracy": known, "mrr": lacking}}
     told = scores_in_words(scores, "en")
     assert all(line in results(scores, translator("en")) for line in told[-2:])

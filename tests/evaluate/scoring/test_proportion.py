@@ -34,6 +34,13 @@ def test_only_an_interval_without_width_is_widened_and_within_the_bounds(
     assert widened(Interval(value, value, value), None, examples) == Interval(value, value, value)
 
 
+@pytest.mark.parametrize("count", [3, 7, 20, 1000])
+def test_equal_fractions_whose_sums_differ_in_the_last_digit_are_equal(count: int) -> None:
+    value = sum([2 / 3] * count) / count
+    found = widened(Interval(value, 2 / 3, 2 / 3 + 1e-16), (0.0, 1.0), count)
+    assert found.low < value < found.high
+
+
 def test_what_can_be_as_large_as_may_be_says_no_bounds() -> None:
     found = {kind for kind in kinds(Metric) if find(Metric, kind).bounds is None}  # type: ignore[type-abstract]
     assert found == {"length_ratio", "mae", "mse", "nll", "perplexity", "reward_margin"}

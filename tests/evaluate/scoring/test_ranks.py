@@ -56,3 +56,6 @@ def test_without_anything_relevant_there_is_no_value_and_the_name_says_how_many_
         side = Side(find(Answer, "ranking")(), (), [truth], [ranked])
         assert find(Metric, kind)(k=5).definition(side) == "k = 5, 2 candidates"
         assert find(Metric, kind)(k=1).definition(side) == "k = 1"
+        many = Side(find(Answer, "ranking")(), (), [((str(0), 1.0),)] * 2, [of_relevance(range(40), range(40))[1]] * 2)
+        assert find(Metric, kind)(k=100).definition(many) == "k = 100, 40 candidates"
+        assert find(Metric, kind)(k=10).definition(many) == "k = 10"

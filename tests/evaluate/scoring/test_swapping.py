@@ -12,6 +12,7 @@ from danlu.evaluate.scoring.changes import mcnemar
 from danlu.evaluate.scoring.metrics.accuracy import Accuracy
 from danlu.evaluate.scoring.metrics.macro_f1 import MacroF1
 from danlu.evaluate.scoring.metrics.mae import Mae
+from danlu.evaluate.scoring.metrics.pearson import Pearson
 from danlu.evaluate.scoring.side import Side
 from danlu.evaluate.scoring.swapping import ALL, chance_by_swaps
 from danlu.recipe.part import find
@@ -37,6 +38,20 @@ def test_of_many_examples_draws_come_near_it(fixed: int, broken: int) -> None:
     ours, theirs = [1] * fixed + [0] * broken, [0] * fixed + [1] * broken
     found = chance_by_swaps(Accuracy(), counts_of(ours), counts_of(theirs), 4000, 0)
     assert found == pytest.approx(mcnemar(fixed, broken), abs=0.012)
+
+
+def test_of_a_correlation_it_is_the_same_whichever_record_stands_first() -> None:
+    rng = np.random.default_rng(2)
+    gold = rng.normal(size=9)
+    sides = [gold + rng.normal(size=9), gold + 2 * rng.normal(size=9)]
+    form, found = find(Answer, "number")(), []
+    for turn in range(9):
+        prepared = [
+            Pearson().prepared(Side(form, (), list(np.roll(gold, turn)), list(np.roll(each, turn)))) for each in sides
+        ]
+        found.append(chance_by_swaps(Pearson(), *prepared, 100, 0))
+    assert found == pytest.approx([found[0]] * 9)
+    assert 0 < found[0] < 1
 
 
 def test_of_other_metrics_it_is_the_share_of_all_ways_to_swap() -> None:

@@ -67,6 +67,8 @@ def split_by_time(clusters: Integers, shares: Mapping[str, float], times: NDArra
     cuts = np.cumsum([shares[name] for name in names])[:-1] * len(clusters)
     dealt = np.empty(len(firsts), np.int8)
     places = np.searchsorted(cuts, before, side="right")
+    for number in range(1, len(places)):  # no split is passed over by a cluster that is larger than it
+        places[number] = min(places[number], places[number - 1] + 1)
     for number in range(len(names)):  # every split has a cluster at least, however large the others are
         places[number] = min(places[number], number)
         places[len(places) - 1 - number] = max(places[len(places) - 1 - number], len(names) - 1 - number)

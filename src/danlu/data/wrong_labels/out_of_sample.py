@@ -27,11 +27,12 @@ def out_of_sample(texts: Sequence[str], labels: Sequence[str], *, folds: int = 5
     """The probability of each label, sorted, for each text, by models that learnt from other texts; (N, C).
 
     Equal texts are held out together. A label's only text is given its own label with certainty, for nothing is
-    known that speaks against it.
+    known that speaks against it, unless an equal text has another label.
     """
     names = sorted(set(labels))
     numbers = np.array([names.index(label) for label in labels])
-    cross = _Crossing(numbers, _folds(texts, numbers, folds, seed), len(names))
+    firsts = exact_clusters([text.strip() for text in texts])
+    cross = _Crossing(numbers, _folds(firsts, numbers, folds, seed), len(names), firsts)
     few = 1 if len(texts) < 1000 else 2
     long, short = _pieces(texts, 3, few), _pieces(texts, 2, few)
     linear = [cross.shares(long, _logistic(5.0)), cross.shares(short, _logistic(2.0)), cross.shares(long, _bayes())]
@@ -44,11 +45,12 @@ def out_of_sample(texts: Sequence[str], labels: Sequence[str], *, folds: int = 5
 
 @dataclass(frozen=True)
 class _Crossing:
-    """Which label each text has, (N,), and in which fold it is held out, (N,); C labels."""
+    """Which label each text has, in which fold it is held out, and the first that equals it, (N,) each; C labels."""
 
     numbers: Numbers
     folds: Numbers
     labels: int
+    firsts: Numbers
 
     def shares(self, vectors: Any, model: Any) -> Shares:
         """Each text's probabilities by a model that learnt from the other folds, (N, C)."""
@@ -69,18 +71,18 @@ class _Crossing:
     def certain_where_alone(self, shares: Shares) -> Shares:
         for number in range(self.labels):
             rows = np.flatnonzero(self.numbers == number)
-            if len(np.unique(self.folds[rows])) == 1:
+            others = np.isin(self.firsts, self.firsts[rows]) & (self.numbers != number)
+            if len(np.unique(self.folds[rows])) == 1 and not others.any():
                 shares[rows] = np.eye(self.labels)[number]
         return shares
 
 
-def _folds(texts: Sequence[str], numbers: Numbers, folds: int, seed: int) -> Numbers:
+def _folds(firsts: Numbers, numbers: Numbers, folds: int, seed: int) -> Numbers:
     """Which fold each text is held out in, (N,): each label dealt out by itself, equal texts together."""
-    firsts = exact_clusters([text.strip() for text in texts])
-    found = np.zeros(len(texts), np.int64)
+    found = np.zeros(len(firsts), np.int64)
     rng = generator(seed, "label folds")
     for number in np.unique(numbers):
-        rows = np.flatnonzero((numbers == number) & (firsts == np.arange(len(texts))))
+        rows = np.flatnonzero((numbers == number) & (firsts == np.arange(len(firsts))))
         found[rng.permutation(rows)] = np.arange(len(rows)) % folds
     return found[firsts]
 

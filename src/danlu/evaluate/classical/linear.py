@@ -5,17 +5,25 @@ from typing import Any
 
 from danlu.task.task import Prediction
 
+_TOGETHER = 20_000_000
+"""Weights up to which all labels are learnt at once, which takes some 270 bytes each (2026-11); more one by one."""
+
 
 def labelled(
     learnt: Any, truths: Sequence[str], asked: Any, count: int, labels: Sequence[str], inverse_regularisation: float
 ) -> list[Prediction]:
     """`{"label", "scores"}` of each of `count` rows of `asked`, by logistic regression of `truths` on `learnt`."""
     from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
 
     labels = labels or tuple(sorted(set(truths)))
     if len(set(truths)) == 1:  # nothing to tell apart: the one label, whatever the text
         return [_prediction({truths[0]: 1.0}, labels) for _ in range(count)]
-    model = LogisticRegression(C=inverse_regularisation, max_iter=300).fit(learnt, truths)
+    model: Any = LogisticRegression(C=inverse_regularisation, max_iter=300)
+    if len(set(truths)) * learnt.shape[1] > _TOGETHER:
+        one = LogisticRegression(C=inverse_regularisation, max_iter=300, solver="liblinear")
+        model = OneVsRestClassifier(one)
+    model.fit(learnt, truths)
     names = [str(name) for name in model.classes_]
     shares = model.predict_proba(asked) if count else []
     return [_prediction(dict(zip(names, map(float, row), strict=True)), labels) for row in shares]

@@ -90,9 +90,11 @@ def duration(seconds: float, _: Callable[[str], str]) -> str:
 
 
 def number(value: float | None) -> str:
-    """A score with three digits after the point, fewer where it is large."""
+    """A score with three digits after the point, fewer where it is large, three that count where it is tiny."""
     if value is None:
         return "–"
+    if 1e-9 < abs(value) < 0.0095:  # less is what rounding leaves of nothing
+        return f"{value:.3g}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
@@ -126,7 +128,7 @@ def notes_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]
     if lacking:
         names = ", ".join(metric_name(kind, _) for kind in lacking)
         told.append(_("– : these records do not tell {names}").format(names=names))
-    if scores["records"] == 1:
+    if scores["records"] == 1 and all(each["low"] == each["high"] for each in scores["metrics"].values()):
         told.append(_("of one record nothing can be resampled, so the intervals have no width"))
     cut = scores.get("cut") or 0
     if cut >= _CUT * scores["records"]:

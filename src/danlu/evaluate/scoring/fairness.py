@@ -17,7 +17,7 @@ from danlu.data.characters.word_cutting import Cut
 from danlu.data.record import Record
 from danlu.evaluate.perturbing.by_parts import Spelled, by_rewriter
 from danlu.evaluate.perturbing.terms import Found, Groups, Terms
-from danlu.evaluate.scoring.proportion import share_of
+from danlu.evaluate.scoring.proportion import share_of, widened
 from danlu.evaluate.scoring.resample import Draws, interval
 from danlu.evaluate.scoring.robustness import Predict, texts_read
 from danlu.evaluate.scoring.score import filled, truths
@@ -169,14 +169,19 @@ def _group(
     measured = clean.form.of_numbers
     scores_CT = np.array([[_score(clean, each[term]) for term in terms] for each in answers])
     apart_CT = scores_CT - scores_CT.mean(1, keepdims=True)
-    drawn_RT = np.concatenate([times @ apart_CT for times in Draws(len(cases), resamples, seed)]) / len(cases)
+    rows, own = np.unique([case.row for case in cases], return_inverse=True)  # cases of one record are no two of them
+    sums_NT, counts_N = np.zeros((len(rows), len(terms))), np.bincount(own).astype(np.float64)
+    np.add.at(sums_NT, own, apart_CT)
+    drawn_RT = np.concatenate(
+        [times @ sums_NT / (times @ counts_N)[:, None] for times in Draws(len(rows), resamples, seed)]
+    )
     by_term: dict[str, Any] = {}
     for place, term in enumerate(terms):
         mean, samples = float(apart_CT[:, place].mean()), drawn_RT[:, place]
         by_term[term] = {
             "cases": sum(case.term == term for case in cases),
             "score": float(scores_CT[:, place].mean()),
-            "difference": interval(mean, samples).to_plain(),
+            "difference": widened(interval(mean, samples), None if measured else (-1.0, 1.0), len(rows)).to_plain(),
         }
         if clean.form.one_label:
             by_term[term]["answered"] = dict(

@@ -72,6 +72,9 @@ class SumMetric(Metric):
     Shapes: K counts an example (such as true positives of each label), any leading `...`.
     """
 
+    counts_alike: ClassVar[bool] = True
+    """Whether the counts of two sides mean the same, so that those of an example may be swapped."""
+
     @abstractmethod
     def counts(self, side: Side) -> Counts:
         """Counts of each example, (N, K), whose sums are all that the metric needs; sparse where K may be large."""

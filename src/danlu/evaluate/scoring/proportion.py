@@ -27,7 +27,8 @@ def widened(found: Interval, bounds: tuple[float, float] | None, examples: int) 
     Draws of examples that are all right are all right as well, whatever there are, and yet of 20 one in six to come may
     be wrong. `bounds` are the least and the largest value of what was measured; None: it has none.
     """
-    if bounds is None or not found.low == found.high == found.value:
+    rounding = 1e-12 * max(1.0, abs(found.value))  # sums of equal fractions differ in their last digits
+    if bounds is None or not max(found.high, found.value) - min(found.low, found.value) <= rounding:
         return found
     least, largest = bounds
     others = 1 - share_of(examples, examples).low

@@ -46,5 +46,6 @@ class RankMetric(SumMetric):
 
     def definition(self, side: Side) -> str:
         """How many places count, and how many candidates there usually are where these are no more."""
-        offered = int(np.median([len(truth) for truth in side.gold])) if side.gold else self.k
-        return f"k = {self.k}" + (f", {offered} candidates" if offered <= self.k else "")
+        each = [max(len(truth), len(ranked)) for truth, ranked in zip(side.gold, side.values, strict=True)]
+        offered = int(np.median(each)) if each else self.k
+        return f"k = {self.k}" + (f", {offered} candidates" if offered < self.k else "")

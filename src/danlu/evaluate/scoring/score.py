@@ -173,7 +173,7 @@ def score_sides(
                 difference[name] = widened(difference[name], (-width, width), count)
             by_chance[name] = (
                 chance_by_swaps(metric, prepared[0], prepared[1], resamples, seed)
-                if isinstance(metric, SumMetric)
+                if isinstance(metric, SumMetric) and metric.counts_alike
                 else chance(gap, apart, count)
             )
     there, answered = support(ours, ours.gold), support(ours, ours.values)
@@ -184,7 +184,7 @@ def score_sides(
         metrics=measured,
         support=there,
         absent=tuple(label for label in ours.labels if not there[label] + answered[label]),
-        confusion=confusion(ours) if ours.labels and ours.form.one_label else None,
+        confusion=confusion(ours) if ours.form.one_label and 0 < len(ours.labels) <= MOST_CONFUSED else None,
         calibration=calibration(ours.certainty, draws) if ours.certainty else None,
         baseline=Rival(rival[0], of_rival, difference, by_chance) if rival else None,
         alike=alike(ours),
@@ -222,6 +222,10 @@ def truths(task: Task, records: Sequence[Record]) -> list[Any]:
                 f"{', '.join(record) or 'nothing'}; add the column, or use `danlu predict` for data without it."
             ) from None
     return gold
+
+
+MOST_CONFUSED = 1_000
+"""Labels of which it is told how often each was taken for each; 1,500 would be 13.5 MB of JSON (2026-11)."""
 
 
 def support(side: Side, values: Iterable[Any]) -> dict[str, int]:

@@ -18,9 +18,9 @@ class Pearson(SumMetric):
     forms: ClassVar[tuple[str, ...]] = ("number",)
 
     def counts(self, side: Side) -> Floats:
-        """(N, 6): 1, x, y, xx, yy, xy; counted from the first example, so that large numbers cancel nothing out."""
+        """(N, 6): 1, x, y, xx, yy, xy; counted from the first truth, so that large numbers cancel nothing out."""
         x, y = np.array(side.gold, np.float64), np.array(side.values, np.float64)
-        x, y = x - x[:1], y - y[:1]
+        x, y = x - x[:1], y - x[:1]  # of both alike, for sides of one truth swap their counts
         return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
 
     def value(self, totals: Floats) -> Floats:
