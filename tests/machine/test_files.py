@@ -14,6 +14,7 @@ from danlu.machine.files import (
     copy_file,
     folder_in_place,
     full_disk_refused,
+    refuse_itself,
     refuse_unwritable,
     sha256,
     write_bytes,
@@ -199,3 +200,25 @@ def test_a_copy_is_whole_or_not_there(tmp_path: Path) -> None:
     copy_file(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_folder_that_is_reached_through_a_link_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "releases" / "3").mkdir(parents=True)
+    link = tmp_path / "current"
+    link.symlink_to(tmp_path / "releases" / "3")
+    with folder_in_place(link) as folder:
+        (folder / "a").write_text("new")
+    assert link.is_symlink()
+    assert (tmp_path / "releases" / "3" / "a").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "releases"]
+    assert [path.name for path in (tmp_path / "releases").iterdir()] == ["3"]
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for output in ("a", "b"):
+        with pytest.raises(Refusal, match="is the file that is read, and would be lost; give another name"):
+            refuse_itself(tmp_path / output, str(tmp_path / "a"))
+    refuse_itself(tmp_path / "c", tmp_path / "a")
+    refuse_itself(tmp_path / "a", "-")

@@ -1,5 +1,6 @@
 """How a request is written: as the bundle was evaluated, but for what the request says; and what tokens it tells of."""
 
+import json
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from danlu.serve.routes.completions import Completions, _starts
 from danlu.serve.routes.tokens import bytes_of, spelled
 from danlu.serve.routes.writing import policy_of
 from danlu.serve.shelf import Model
+from danlu.serve.streamed import event, line
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.unigram import Unigram
@@ -70,6 +72,11 @@ def test_who_asks_for_chance_gets_another_text_each_time_and_who_gives_a_seed_th
         assert seed(asked | {"seed": 5}, kind="greedy") == 5
     for nothing in ({}, {"top_p": 1}, {"min_p": 0}, {"n": 1}, {"max_tokens": 5}):
         assert seed(nothing, kind="sample", seed=3) == 3, "as it was evaluated"
+
+
+@pytest.mark.parametrize("asked", [{"temperature": 1e-8}, {"top_p": 0}, {"top_p": 0, "temperature": 0.7, "seed": 1}])
+def test_next_to_no_chance_is_none(asked: dict[str, Any]) -> None:
+    assert policy(asked, kind="sample", temperature=0.8).kind == "greedy"
 
 
 def test_a_limit_of_the_request_lowers_the_least_only_where_it_must() -> None:
@@ -168,6 +175,23 @@ def test_a_prompt_that_fills_the_model_is_refused_before_anything_is_written(liv
     found = live.post("/v1/completions", {"model": "causal_lm", "prompt": "书" * 300, "stream": stream})
     assert found.status_code == 400
     assert found.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_clients_may_leave_values_out_by_null_and_ask_for_one_model(live: Live) -> None:
+    client = openai.OpenAI(base_url=f"{live.address}/v1", api_key="none", max_retries=0)
+    names = [each.id for each in client.models.list()]
+    assert [client.models.retrieve(name).id for name in names] == names
+    with pytest.raises(openai.NotFoundError, match="there is no model 'a/b'"):
+        client.models.retrieve("a/b")
+    body = {"model": "causal_lm", "prompt": "书", "max_tokens": 2, "suffix": "", "temperature": 1e-8}
+    assert live.post("/v1/completions", body).status_code == 200
+
+
+@given(st.text('a书\x85\u2028\u2029\n\r\t"', max_size=9))
+def test_no_text_parts_a_line_of_a_stream(text: str) -> None:
+    for told in (event({"x": text}).decode(), line({"x": text}).decode()):
+        (only,) = [each for each in told.splitlines() if each]
+        assert json.loads(only.removeprefix("data: ")) == {"x": text}
 
 
 def test_an_answer_that_a_client_echoes_without_calls_is_read(live: Live) -> None:

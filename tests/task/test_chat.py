@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from danlu.bundle.verify import verify
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited
 from danlu.task.tasks.chat import Chat
+from danlu.text.dialogue.rendered import question
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
@@ -95,6 +97,26 @@ def test_the_oldest_turns_leave_room_for_an_answer(tokenizer: Tokenizer) -> None
     assert "猫" in tokenizer.decode(row.row.input_ids)
     with pytest.raises(Refusal, match=r"record 1: what is asked has \d+ tokens"):
         Chat().encode([talk("red " * 60)], tokenizer, 48, labelled=False)
+
+
+def test_the_fewest_turns_go_and_few_are_looked_at(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def looked(messages: list[Any], *given: Any) -> Any:
+        looks.append(len(messages))
+        return question(messages, *given)
+
+    monkeypatch.setattr("danlu.task.conversing.question", looked)
+    for turns in range(1, 60, 7):
+        record, found = talk(*["red blue"] * (2 * turns), "猫"), []
+        (row,) = Chat().encode([record], tokenizer, 96, labelled=False)
+        for gone in range(turns + 1):
+            fewer = talk(*["red blue"] * (2 * (turns - gone)), "猫")
+            found.append(len(Chat().encode([fewer], tokenizer, 10_000, labelled=False)[0]))
+        assert len(row) == next(length for length in found if length <= 48)
+    looks.clear()
+    Chat().encode([talk(*["red blue"] * 200, "猫")], tokenizer, 96, labelled=False)
+    assert len(looks) <= 10
 
 
 def test_what_is_no_conversation_is_refused_by_its_record(tokenizer: Tokenizer) -> None:

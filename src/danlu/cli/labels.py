@@ -33,6 +33,7 @@ def command(
     from danlu.data.reading.format import guess
     from danlu.data.wrong_labels.out_of_sample import out_of_sample
     from danlu.data.wrong_labels.suspects import export, labels_in, refuse_export, shares_of, suspects, warnings_of
+    from danlu.machine.files import refuse_itself
     from danlu.machine.terminal import say
     from danlu.machine.terminal import show as show_line
     from danlu.refusal import of_file
@@ -40,6 +41,7 @@ def command(
     tell = say if output else show_line
     if output:
         refuse_export(output)
+        refuse_itself(output, data)
     prepared = data.is_dir() and not settings
     source = None if prepared else guess(str(data), settings=settings or ())
     records = list(source.read(labelled=label == "label")) if source else load(data, split)

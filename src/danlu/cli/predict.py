@@ -68,11 +68,13 @@ def command(
     from danlu.answer.answer import Answer
     from danlu.answer.sheet import Sheet
     from danlu.bundle.bundle import load
+    from danlu.machine.files import refuse_itself
     from danlu.machine.terminal import as_text, typed_lines
     from danlu.recipe.part import find
 
     if output is not None:
         _refuse_output(output)
+        refuse_itself(output, file)
     if shape is None:
         shape = Shape.csv if output is not None and output.suffix.lower() == ".csv" else Shape.jsonl
     if "=" in file and not Path(file).exists() and (text or file.partition("=")[0].replace(".", "").isidentifier()):

@@ -69,9 +69,10 @@ def _opened(path: str, neighbours: int) -> "tuple[Tokenizer, Any]":
     folder = next((folder for folder in inside if (folder / "tokenizer.json").is_file()), Path(path))
     if (folder / "danlu.json").is_file() and neighbours:
         from danlu.bundle.bundle import exact, load
+        from danlu.engine.engines.torch import TorchNetwork
 
         bundle = load(folder, exact(folder))
-        return bundle.tokenizer, bundle.model
+        return bundle.tokenizer, bundle.model if isinstance(bundle.network, TorchNetwork) else None
     name = str(folder) if folder.is_dir() else path
     return Pretrained(path=name).build(lambda: iter(())), None
 

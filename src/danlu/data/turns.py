@@ -2,7 +2,7 @@
 
 ROLES = ("system", "user", "assistant", "tool")
 
-_BEFORE = {"user": ("system", "assistant"), "assistant": ("user", "tool"), "tool": ("assistant", "tool")}
+_BEFORE = {"user": ("system", "assistant", "tool"), "assistant": ("user", "tool"), "tool": ("assistant", "tool")}
 """Whose message may stand before one of each role."""
 
 

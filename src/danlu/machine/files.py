@@ -102,6 +102,12 @@ def copy_file(source: Path, final: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def refuse_itself(output: Path, given: str | Path) -> None:
+    """Raise `Refusal` where what is to be written is the very file that is read."""
+    if output.exists() and Path(given).exists() and output.samefile(given):
+        raise Refusal(f"{output}: is the file that is read, and would be lost; give another name")
+
+
 @contextmanager
 def folder_in_place(final: Path) -> Iterator[Path]:
     """A new folder beside `final` that becomes `final` once all is written, and is removed if that fails.
@@ -111,6 +117,7 @@ def folder_in_place(final: Path) -> Iterator[Path]:
     Raises:
         Refusal: the disk is full; what was there before is untouched.
     """
+    final = Path(os.path.realpath(final)) if final.is_symlink() else final  # the link stays, and what it names is new
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(final)
     replaced = _beside(final)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from danlu.model.constraint import Constraint
 from danlu.model.heads import unwrapped
@@ -44,6 +45,11 @@ class Ends:
     bias: dict[int, float] = field(default_factory=dict)
     before: tuple[int, ...] = ()
     constraint: Constraint | None = None
+
+    def biases(self, scores_V: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens of `bias`, (K,), and what is added to them, in the format of the logits."""
+        tokens_K = torch.tensor([*self.bias], device=scores_V.device)
+        return tokens_K, torch.tensor([*self.bias.values()], dtype=scores_V.dtype, device=scores_V.device)
 
 
 class Limits(Protocol):

@@ -39,8 +39,9 @@ def shaped(policy: Policy, scores_BV: Tensor, histories: Sequence[History], ends
     scores_BV = scores_BV.clone()
     size = scores_BV.shape[1]
     for row, (scores_V, history, end) in enumerate(zip(scores_BV, histories, ends, strict=True)):
-        for token, value in end.bias.items():
-            scores_V[token] += value
+        if end.bias:
+            tokens_K, values_K = end.biases(scores_V)
+            scores_V.index_add_(0, tokens_K, values_K)
         if policy.repetition_penalty != 1.0:
             _repetition(scores_V, _within(np.unique(history.all), size), policy.repetition_penalty)
         if policy.presence_penalty or policy.frequency_penalty:

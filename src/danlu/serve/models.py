@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from danlu.serve.routes.chat import Chat, chat
 from danlu.serve.routes.completions import Completions, completions
 from danlu.serve.routes.feedback import Judged, feedback
-from danlu.serve.routes.operations import Reload, described, models, reload
+from danlu.serve.routes.operations import Reload, described, model, models, reload
 from danlu.serve.routes.predict import Predict, predict, predict_lines
 from danlu.serve.routes.vectors import Embeddings, Rerank, embeddings, rerank
 from danlu.serve.service import Service
@@ -43,7 +43,7 @@ MODELS = Site(
         "/v1/feedback": (feedback, Judged),
         "/admin/reload": (reload, Reload),
     },
-    gets={"/v1/models": models},
+    gets={"/v1/models": models, "/v1/models/{name:path}": model},
     samples=_samples,
     adds=_lines,
 )

@@ -67,9 +67,12 @@ class Streamed(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+_PARTS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
+
+
 def event(value: Any) -> bytes:
     """A value as one event of a stream (Server-Sent Events, HTML Living Standard, section 9.2)."""
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + _on_one_line(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) + b"\n\n"
 
 
 DONE = b"data: [DONE]\n\n"
@@ -77,7 +80,12 @@ DONE = b"data: [DONE]\n\n"
 
 def line(value: Any) -> bytes:
     """A value as a line of JSON."""
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    return _on_one_line(json.dumps(value, ensure_ascii=False)) + b"\n"
+
+
+def _on_one_line(text: str) -> bytes:
+    """JSON whose texts hold no sign at which clients part lines."""
+    return text.translate(_PARTS).encode()
 
 
 async def _left(receive: Receive) -> None:

@@ -1,5 +1,6 @@
 """What all tasks have that read a conversation and learn the assistant's part in it: template, system text, ends."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal, Self
@@ -128,10 +129,17 @@ class Conversing(NextTokens):
         messages, tools = asked(self.messages(record, number), number), tools_in(record, number)
         room = max(1, limit - min(self.policy.max_new_tokens, limit // 2))
         ids, _ = encoded(question(messages, jinja, tokenizer, number, tools), tokenizer)
-        size, fewer = len(ids), list(messages)
-        while len(ids) > room and (shorter := without_the_oldest(fewer)):
-            fewer = shorter
-            ids, _ = encoded(question(fewer, jinja, tokenizer, number, tools), tokenizer)
+        size = len(ids)
+        if size > room:  # the fewest turns that have to go are looked for by halves: each look renders all
+            shorter = [messages]
+            while (fewer := without_the_oldest(shorter[-1])) is not None:
+                shorter.append(fewer)
+
+            def ids_of(gone: int) -> Ids:
+                return encoded(question(shorter[gone], jinja, tokenizer, number, tools), tokenizer)[0]
+
+            gone = bisect_left(range(len(shorter) - 1), 1, 1, key=lambda gone: int(len(ids_of(gone)) <= room))
+            ids = ids_of(min(gone, len(shorter) - 1))
         if len(ids) >= limit:
             raise Refusal(
                 f"record {number + 1:,}: what is asked has {len(ids):,} tokens, and a row takes {limit:,} with the "

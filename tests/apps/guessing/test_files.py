@@ -87,6 +87,17 @@ def test_splits_of_another_data_set_are_not_taken(name, others, taken, tmp_path)
     assert sorted(path.rpartition("/")[2] for path in beside) == taken
 
 
+@pytest.mark.parametrize("folder", ["a [v2]", "b?", "c*", "plain"])
+def test_signs_of_patterns_in_a_name_are_a_name(folder, tmp_path):
+    (tmp_path / folder).mkdir()
+    place = made(tmp_path / folder, ["train.csv", "dev.csv", "test.csv"])
+    assert set(find_files(str(place / "train.csv")).splits) == {"train", "validation", "test"}
+    (tmp_path / folder / "more").mkdir()
+    several = made(tmp_path / folder / "more", ["one.jsonl", "two.jsonl"])
+    found = find_files(str(several)).splits["train"]
+    assert len(found) == (1 if folder == "plain" else 2)
+
+
 def test_a_folder_of_several_data_sets_is_refused(tmp_path):
     made(tmp_path, ["sst_train.tsv", "sst_dev.tsv", "cola_train.tsv", "cola_dev.tsv"])
     with pytest.raises(

@@ -62,6 +62,24 @@ def test_names_are_such_as_models_may_have() -> None:
     assert not set(name_of('working:a?b#c\\d/"\n\u202e')) & set("/\\?#\n\u202e")
 
 
+def test_a_bundle_that_was_trained_anew_is_opened_anew(served: Served, tiny_bundle: Callable[[str], Path]) -> None:
+    shelf, opened, address = Shelf([]), Opened(served), "runs:a<b/model/bundle"
+    shelf.open()
+    try:
+        name = opened.open(shelf, address)
+        with shelf.lease(name) as model:
+            before = model.fingerprint
+        folder = served.inside(address)
+        shutil.rmtree(folder)
+        shutil.copytree(tiny_bundle("tag"), folder)
+        assert opened.open(shelf, address) == name
+        with shelf.lease(name) as model:
+            assert model.predictor.task.kind == "tag"
+            assert model.fingerprint != before
+    finally:
+        shelf.close()
+
+
 def test_the_least_used_is_closed_once_a_third_is_opened_and_names_stay_apart(served: Served) -> None:
     shelf, opened = Shelf([]), Opened(served)
     shelf.open()

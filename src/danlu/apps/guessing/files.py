@@ -79,7 +79,7 @@ def find_files(data: str) -> Files:
         raise Refusal(f"{data}: is no text but a file of an office program; save it there as CSV UTF-8, and give that")
     if path.is_dir():
         return _in_folder(path)
-    if is_remote(data) or data.startswith("package:") or any(sign in data for sign in "*?[") or not path.is_file():
+    if is_remote(data) or data.startswith("package:") or not path.is_file():
         return Files({"train": [Given(data)]})
     folder = path.parent
     found = Files({"train": [Given(_told(data))]}, _class_list(folder, path.name))
@@ -211,7 +211,8 @@ def _records_of_folder(folder: Path) -> list[Given]:
         names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
         raise Refusal(f"{folder}: holds files of several kinds ({names}); name one of them instead of the folder")
     pattern = f"*{files[0].suffix}"
-    if set(folder.glob(pattern)) != set(files):  # it would take in what is no data, such as names of classes
+    named = any(sign in str(folder) for sign in "*?[")  # a pattern would take the folder's own name for one
+    if named or set(folder.glob(pattern)) != set(files):  # it would take in what is no data, such as names of classes
         return [Given(_told(file)) for file in files]
     return [Given(_told(folder / pattern))]
 

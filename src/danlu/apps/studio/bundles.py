@@ -10,6 +10,7 @@ from typing import Any
 from danlu.apps.studio.served import Served
 from danlu.bundle import manifest
 from danlu.machine.door import read_json
+from danlu.machine.files import sha256
 from danlu.recipe import lock as locks
 from danlu.refusal import Refusal
 from danlu.serve.shelf import Place, Shelf
@@ -52,16 +53,21 @@ class Opened:
 
     served: Served
     _used: dict[str, str] = field(default_factory=dict)
+    _marks: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, shelf: Shelf, address: str) -> str:
-        """Open a bundle, unless it is, and give its name.
+        """Open a bundle, unless it is as it lies there now, and give its name.
 
         Raises:
             Refusal: there is none, it is damaged, or it does not answer as it did when it was saved.
         """
         folder = bundle_at(self.served, address)
+        mark = sha256(folder / manifest.NAME)
         with self._lock:
+            if address in self._used and self._marks.get(address) != mark:  # its run was trained anew
+                _facts(folder)
+                shelf.withdraw(self._used.pop(address))
             if address not in self._used:
                 name = self._free(name_of(address))
                 _facts(folder)  # of a damaged one nothing is closed
@@ -70,7 +76,7 @@ class Opened:
                 shelf.offer(Place(name, str(folder)))
             else:
                 name = self._used.pop(address)
-            self._used[address] = name  # the latest is the last
+            self._used[address], self._marks[address] = name, mark  # the latest is the last
             return name
 
     def used(self, name: str | None) -> None:

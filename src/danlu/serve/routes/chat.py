@@ -10,6 +10,7 @@ from danlu.data.record import Record
 from danlu.model.policy import Policy
 from danlu.serve.body import FirstMistake, checked
 from danlu.serve.problem import Problem
+from danlu.serve.routes.arranged import arranged
 from danlu.serve.routes.tokens import told_tokens
 from danlu.serve.routes.tool_calls import ToolCalls, forced, form_of
 from danlu.serve.routes.writing import (
@@ -84,7 +85,7 @@ async def chat(service: Service, call: Call) -> Response:
     await refuse_endless(service, call, model, policy)
     size = sum(len(str(each)) for each in (*body.messages, *(tools or ())))
     refuse_long(model, size, "messages")
-    record: Record = {"messages": [_plain(message) for message in body.messages]}
+    record: Record = {"messages": arranged(body.messages)}
     if tools:
         record["tools"] = tools
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))
@@ -146,17 +147,3 @@ def _head(call: Call, model: Model, kind: str) -> dict[str, Any]:
         "model": model.name,
         "system_fingerprint": model.fingerprint,
     }
-
-
-def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """A message whose content is one text, where it came in parts; 'developer' is what 'system' is called now."""
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [
-            part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in content
-        ]
-        if not all(isinstance(part, str) for part in parts):
-            raise Problem(400, "invalid_value", "only parts of the type 'text' can be read here", "messages")
-        content = "".join(part for part in parts if part is not None)
-    role = "system" if message.get("role") == "developer" else message.get("role")
-    return {**message, "role": role, "content": content}

@@ -63,8 +63,8 @@ async def completions(service: Service, call: Call) -> Response:
     if "messages" in model.predictor.task.columns:
         told = f"the model '{model.name}' holds conversations; ask it by /v1/chat/completions"
         raise Problem(400, "wrong_task", told, "model")
-    record: Record = {"text": text} | ({} if body.suffix is None else {"suffix": body.suffix})
-    if body.suffix is not None and model.predictor.task.kind != "causal_lm":
+    record: Record = {"text": text} | ({"suffix": body.suffix} if body.suffix else {})
+    if body.suffix and model.predictor.task.kind != "causal_lm":
         raise Problem(400, "unsupported_parameter", "only a model of the task causal_lm writes in the middle", "suffix")
     size = len(text) + len(body.suffix or "")
     refuse_long(model, size, "prompt")

@@ -21,31 +21,38 @@ class Reload(Body):
 
 async def models(service: Service, _call: Call) -> Response:
     """`GET /v1/models`."""
-    data = []
-    for name in service.shelf.names:
-        with service.shelf.lease(name) as model:
-            task = model.predictor.task
-            data.append(
-                {
-                    "id": name,
-                    "object": "model",
-                    "created": 0,
-                    "owned_by": "danlu",
-                    "task": task.kind,
-                    "answers": task.answer_form,
-                    "reads": list(task.reads),
-                    "labels": list(task.label_names()),
-                    "max_length": model.predictor.network.limit,
-                    "precision": model.predictor.network.number_format,
-                    "fingerprint": model.fingerprint,
-                    "sample": task.sample[0],
-                    "samples": [task.tried(), *task.sample[1:]],
-                    "optional": list(task.also_reads),
-                    "characters_of": task.characters_of,
-                    "writes": writes(task),
-                }
-            )
-    return JSONResponse({"object": "list", "data": data})
+    return JSONResponse({"object": "list", "data": [_told(service, name) for name in service.shelf.names]})
+
+
+async def model(service: Service, call: Call) -> Response:
+    """`GET /v1/models/NAME`."""
+    name = str(call.value.get("name", ""))
+    if name not in service.shelf.names:
+        raise Problem(404, "no_such_model", f"there is no model '{name:.200}'; look at /v1/models", "model")
+    return JSONResponse(_told(service, name))
+
+
+def _told(service: Service, name: str) -> dict[str, Any]:
+    with service.shelf.lease(name) as found:
+        task = found.predictor.task
+        return {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": "danlu",
+            "task": task.kind,
+            "answers": task.answer_form,
+            "reads": list(task.reads),
+            "labels": list(task.label_names()),
+            "max_length": found.predictor.network.limit,
+            "precision": found.predictor.network.number_format,
+            "fingerprint": found.fingerprint,
+            "sample": task.sample[0],
+            "samples": [task.tried(), *task.sample[1:]],
+            "optional": list(task.also_reads),
+            "characters_of": task.characters_of,
+            "writes": writes(task),
+        }
 
 
 async def live(_request: Request) -> Response:

@@ -17,7 +17,7 @@ class Embeddings(Body):
     """Texts."""
 
     input: str | list[Any]
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(default=None, ge=1)
 
 
@@ -27,7 +27,7 @@ class Rerank(Body):
     query: str
     documents: Annotated[list[str | dict[str, Any]], FirstMistake()] = Field(min_length=1)
     top_n: int | None = Field(default=None, ge=1)
-    return_documents: bool = True
+    return_documents: bool | None = None
 
 
 async def embeddings(service: Service, call: Call) -> Response:
@@ -78,7 +78,7 @@ async def rerank(service: Service, call: Call) -> Response:
     order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))[: body.top_n]
     results = [
         {"index": place, "relevance_score": scores[place]}
-        | ({"document": {"text": documents[place]}} if body.return_documents else {})
+        | ({"document": {"text": documents[place]}} if body.return_documents is not False else {})
         for place in order
     ]
     return JSONResponse(

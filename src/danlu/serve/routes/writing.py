@@ -41,6 +41,10 @@ PER_TOKEN = 64
 """Characters of a token at most, on average of a text that anybody means to have read."""
 
 
+COLDEST = 1e-3
+"""Below it a temperature is none."""
+
+
 class Writing(Body):
     """How a text is written; what is not given is as the bundle says, so as it was evaluated."""
 
@@ -48,7 +52,7 @@ class Writing(Body):
     stream_options: dict[str, Any] | None = None
     n: int | None = Field(default=None, ge=1, le=64)
     temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: int | None = Field(default=None, ge=1, description="not of OpenAI")
     min_p: float | None = Field(default=None, ge=0, le=1, description="not of OpenAI")
     repetition_penalty: float | None = Field(default=None, ge=0.01, le=100, description="not of OpenAI")
@@ -86,7 +90,7 @@ def policy_of(body: Writing, model: Model, grammar: str | None = None) -> Policy
     Raises:
         Problem: settings contradict each other, or have no effect.
     """
-    own = model.predictor.policy
+    own, body = model.predictor.policy, _as_meant(body)
     changes = _changes(body, own)
     if grammar:  # a call that is forced is of no other format
         changes = {name: value for name, value in changes.items() if name != "json_schema"} | {"grammar": grammar}
@@ -121,6 +125,12 @@ def policy_of(body: Writing, model: Model, grammar: str | None = None) -> Policy
         told = f"the policy '{policy.kind}' of this model does not tell how likely each token was; set 'temperature'"
         raise Problem(400, "unsupported_parameter", told, "logprobs")
     return policy
+
+
+def _as_meant(body: Writing) -> Writing:
+    """Without chance where next to none is left, which is how others ask for the likeliest token."""
+    cold = body.top_p == 0 or 0 < (body.temperature or 0) < COLDEST
+    return body.model_copy(update={"temperature": 0.0, "top_p": None}) if cold else body
 
 
 def _has_beams(policy: Policy) -> bool:
