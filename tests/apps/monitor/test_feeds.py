@@ -56,17 +56,6 @@ def test_atom_is_read_and_what_a_page_does_not_show_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "whole"),
-    [("/2026/a", "https://site.cn/2026/a"), ("b?c=1", "https://site.cn/news/b?c=1"), ("http://x.cn/", "http://x.cn/"),
-     ("//y.cn/a", "https://y.cn/a"), ("http://[", "http://[")],
-)  # fmt: skip
-def test_addresses_may_be_relative_to_that_of_the_feed(link: str, whole: str) -> None:
-    text = f"<rss version='2.0'><channel><item><title>T</title><link>{link}</link></item></channel></rss>"
-    (item,), _ = read_feed(text.encode(), None, "feed", url="https://site.cn/news/rss.xml")
-    assert item.url == whole
-
-
-@pytest.mark.parametrize(
     "content",
     [
         b'<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><rss version="2.0"><channel>&b;</channel></rss>',
