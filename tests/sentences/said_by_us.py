@@ -20,7 +20,7 @@ CATALOGUE = SOURCE / "locale" / "zh" / "sentences.json"
 FLOW = {"Refusal", "Empty", "Unfit", "Failed", "Problem", "Lost", "Unjudged", "PydanticCustomError", "_refuse"}
 """What is raised with a sentence; `_refuse` prints one. Other classes are found as those that inherit of these."""
 
-_ALSO = {"opened", "BadParameter", "needed", "ValueError", "say", "reject"}
+_ALSO = {"opened", "BadParameter", "needed", "ValueError", "say", "tell", "reject"}
 """What takes a sentence, and of which no other class is made."""
 
 _DESCRIBES = {"Field", "Option", "Argument", "translator", "_", "said"}

@@ -11,10 +11,12 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+from danlu.machine.folded_help import folded_help
 from danlu.machine.module_path import module_path
 from danlu.machine.patience import wait_briefly
 from danlu.machine.terminal import leave_streams, open_streams, say_as_written, show
@@ -155,7 +157,10 @@ def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool,
     said = in_language(default())
     app.command(help=said(told_by(command)), epilog=more)(_helped(_told_in_words(command, debug), said))
     try:
-        code = app(words, prog_name=name, standalone_mode=False)
+        with folded_help() if "--help" in words else nullcontext():
+            code = app(words, prog_name=name, standalone_mode=False)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if not hasattr(error, "format_message"):  # words that are no arguments of the command
             raise
@@ -275,7 +280,8 @@ def _overview(words: list[str]) -> None:
     ) -> None:
         """Options that stand before every command."""
 
-    app(words or ["--help"], prog_name="danlu")
+    with folded_help():
+        app(words or ["--help"], prog_name="danlu")
 
 
 def _shown_only() -> None:

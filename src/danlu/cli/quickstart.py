@@ -1,5 +1,6 @@
 """`danlu quickstart`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,7 @@ def command(
         raise Refusal(f"--minutes is {minutes:g}; give a number above 0, at most {MOST_MINUTES:,}")
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
+    os.environ["DANLU_LANGUAGE"] = chosen  # that of all that is told on the way, too
     screen = console(goes_on=True)
     screen = screen if screen.is_terminal else console(goes_on=True, width=WIDTH)
     outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=say)

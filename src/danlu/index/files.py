@@ -59,8 +59,10 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
         found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
     for path in sorted(found):
         name = _readable(path.relative_to(folder).as_posix())
-        if why := _unreadable(path, inside):
-            unread.append((name, why))
+        try:
+            _refuse_unreadable(path, inside)
+        except Unread as why:
+            unread.append((name, str(why)))
         else:
             yield name, path
 
@@ -72,20 +74,25 @@ def _is_link(path: Path) -> bool:
         return False
 
 
-def _unreadable(path: Path, inside: Path) -> str:
-    """Why a file is not read; empty where it may be."""
+class Unread(Refusal):
+    """Why a file, or rows of one, are not read."""
+
+
+def _refuse_unreadable(path: Path, inside: Path) -> None:
+    """Raise `Unread` where a file is not to be read."""
     try:
         if path.is_symlink() and path.is_dir():
-            return "is a link to a folder; copy the folder"
+            raise Unread("is a link to a folder; copy the folder")
         if path.suffix.lower() not in KNOWN:
-            return f"'{path.suffix}' is none of {', '.join(KNOWN)}"
+            raise Unread(f"'{path.suffix}' is none of {', '.join(KNOWN)}")
         if not path.is_file():
-            return "is no file"
+            raise Unread("is no file that can be read")
         if not path.resolve().is_relative_to(inside):
-            return "is a link that leads out of the folder; copy the file"
-        return f"has more than {LARGEST >> 20} MiB; divide it" if path.stat().st_size > LARGEST else ""
+            raise Unread("is a link that leads out of the folder; copy the file")
+        if path.stat().st_size > LARGEST:
+            raise Unread(f"has more than {LARGEST >> 20} MiB; divide it")
     except (OSError, RuntimeError) as error:  # it is gone meanwhile, or links lead in a circle
-        return f"cannot be looked at ({error})"
+        raise Unread(f"cannot be looked at ({error})") from None
 
 
 def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[Document]:
@@ -108,7 +115,7 @@ def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[D
             raise Empty(f"{name}: holds no rows") from None
         if bad.count:
             first = bad.first[0].removeprefix(str(path)).lstrip(", :")
-            unread.append((name, f"rows left out: {bad.count:,}; the first: {first}"))
+            unread.append((name, str(Unread(f"rows left out: {bad.count:,}; the first: {first}"))))
         return _of_rows(rows, name, unread)
     title = ""
     if suffix in WRITTEN:
@@ -145,9 +152,9 @@ def _of_rows(records: list[Record], name: str, unread: list[tuple[str, str]]) ->
             try:
                 found.append(checked(Document(document, text, title, facts)))
             except Refusal as refusal:
-                left.append(f"row {number:,}: {refusal}")
+                left.append(str(Unread(f"row {number:,}: {refusal}")))
     if left:
-        unread.append((name, f"rows left out: {len(left):,}; the first: {left[0]}"))
+        unread.append((name, str(Unread(f"rows left out: {len(left):,}; the first: {left[0]}"))))
     if not found and not left:
         raise Empty(f"{name}: holds no text")
     return found

@@ -211,7 +211,7 @@ def _refresh(knowledge: "Knowledge", *, quiet: bool = False) -> None:
     done = knowledge.refresh()
     if not quiet or done.added or done.changed or done.removed:
         told = f"added {done.added:,}, changed {done.changed:,}, removed {done.removed:,}"
-        tell(f"{knowledge.folder}: {len(knowledge.index):,} documents ({told})")
+        tell(f"{knowledge.folder}: holds {len(knowledge.index):,} documents ({told})")
     for name, reason in done.unread[:SHOWN]:
         tell(f"{name}: cannot be read: {reason}")
     if len(done.unread) > SHOWN:
@@ -245,23 +245,25 @@ def _tell_way(knowledge: "Knowledge") -> None:
 
 def _lines(question: str, answer: "Answer") -> Iterator[str]:
     """An answer as a person reads it in a terminal."""
-    found = answer.grounded
+    from danlu.language import default, translator
+
+    found, _ = answer.grounded, translator(default())
     yield f"? {question}" + (f"  ({found.question})" if answer.how != "as_asked" else "")
     if not found.answered:
-        yield f"  {_WHY[found.why]}"
-        yield from (f"  near: {_place(found, number)}" for number in range(1, min(3, len(found.passages)) + 1))
+        why = {
+            "nothing_found": _("No answer: nothing in the documents has anything to do with it."),
+            "unsure": _("No answer: nothing in the documents is likely enough to answer it."),
+            "no_answer": _("No answer: the passages that were found do not answer it."),
+            "changed": _("No answer: the documents were changed while they were read; ask again."),
+        }
+        yield f"  {why[found.why]}"
+        near = _("near: {place}")
+        for number in range(1, min(3, len(found.passages)) + 1):
+            yield f"  {near.format(place=_place(found, number))}"
         return
     yield f"  {' '.join(found.text.split())}"
     for piece in found.cited:
         yield f"  [{piece.number}] {piece.document} {piece.start}-{piece.end}: {' '.join(piece.text.split())}"
-
-
-_WHY = {
-    "nothing_found": "No answer: nothing in the documents has anything to do with it.",
-    "unsure": "No answer: nothing in the documents is likely enough to answer it.",
-    "no_answer": "No answer: the passages that were found do not answer it.",
-    "changed": "No answer: the documents were changed while they were read; ask again.",
-}
 
 
 def _place(found: "Grounded", number: int) -> str:
