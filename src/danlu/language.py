@@ -6,7 +6,8 @@ compile with `pybabel compile -d src/danlu/locale -D danlu`; a test names what i
 
 import gettext
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -32,6 +33,20 @@ def default() -> str:
         if value := os.environ.get(name):
             return "zh" if value.lower().startswith("zh") else "en"
     return "en"
+
+
+@contextmanager
+def told_in(language: str) -> Iterator[None]:
+    """Within the block all that is told is in a language."""
+    before = os.environ.get("DANLU_LANGUAGE")
+    os.environ["DANLU_LANGUAGE"] = language
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DANLU_LANGUAGE"]
+        else:
+            os.environ["DANLU_LANGUAGE"] = before
 
 
 def _unchanged(message: str) -> str:

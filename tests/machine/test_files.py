@@ -214,6 +214,21 @@ def test_a_folder_that_is_reached_through_a_link_is_replaced_where_it_lies(tmp_p
     assert [path.name for path in (tmp_path / "releases").iterdir()] == ["3"]
 
 
+def test_a_link_to_no_folder_is_refused_and_what_it_names_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "a").symlink_to(tmp_path / "file")
+    (tmp_path / "b").symlink_to(tmp_path / "c")
+    (tmp_path / "c").symlink_to(tmp_path / "b")
+    for name in ("a", "b"):
+        with pytest.raises(Refusal, match="is a link to no folder"), folder_in_place(tmp_path / name):
+            pass
+    assert (tmp_path / "file").read_text() == "x"
+    (tmp_path / "later").symlink_to("releases")
+    with folder_in_place(tmp_path / "later") as folder:
+        (folder / "a").write_text("new")
+    assert (tmp_path / "releases" / "a").read_text() == "new"
+
+
 def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     (tmp_path / "b").symlink_to(tmp_path / "a")

@@ -11,7 +11,8 @@ import pytest
 from monitor_web import Web
 
 from danlu.apps.monitor.feed import BYTES
-from danlu.machine.web import Failed, _is_open, deliver, fetch, post
+from danlu.machine.networks import is_open
+from danlu.machine.web import Failed, deliver, fetch, post
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_how_long_a_server_asks_to_wait_is_told_in_seconds_or_as_a_date(web: Web
 
 def test_no_page_of_the_open_network_sends_on_into_a_closed_one(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     met = iter([False, True])  # where the same name leads the second time, and as if it had been open the first time
-    monkeypatch.setattr("danlu.machine.web._is_open", lambda address: next(met))
+    monkeypatch.setattr("danlu.machine.web.is_open", lambda address: next(met))
     web.answer = lambda path, headers, body: (302, {"Location": "/inner"}, b"")
     with pytest.raises(Failed, match="closed network"):
         fetch(f"{web.url}/", {}, 5, 5)
@@ -106,7 +107,7 @@ def test_a_page_of_a_closed_network_sends_on_to_no_other_of_it(web: Web) -> None
 
 
 @pytest.mark.parametrize(
-    ("address", "is_open"),
+    ("address", "expected"),
     [
         ("8.8.8.8", True), ("2606:4700::1111", True), ("64:ff9b::808:808", True), ("::ffff:8.8.8.8", True),
         ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False),
@@ -116,8 +117,8 @@ def test_a_page_of_a_closed_network_sends_on_to_no_other_of_it(web: Web) -> None
         ("64:ff9b:1::808:808", False),
     ],
 )  # fmt: skip
-def test_addresses_of_closed_networks_are_known_whatever_they_are_wrapped_in(address: str, is_open: bool) -> None:
-    assert _is_open(address) is is_open
+def test_addresses_of_closed_networks_are_known_whatever_they_are_wrapped_in(address: str, expected: bool) -> None:
+    assert is_open(address) is expected
 
 
 HELLO = b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc\x03\x03"
@@ -187,9 +188,18 @@ def test_what_breaks_off_is_not_taken_for_the_whole(web: Web) -> None:
         web.answer = lambda path, asked, body, told=(headers, content): (200, *told)
         with pytest.raises(Failed, match=reason):
             fetch(f"{web.url}/page", {}, BYTES, 5)
-    for content, size in ((packed, 1200), (packed + packed, 2400), (packed + b"\0\0", 1200), (b"", 0)):
+    for content, size in (
+        (packed, 1200),
+        (packed + packed, 2400),
+        (packed + b"\0\0", 1200),
+        (packed + b"\r\n", 1200),
+        (b"", 0),
+    ):
         web.answer = lambda path, headers, body, told=content: (200, {"Content-Encoding": "gzip"}, told)
         assert len(fetch(f"{web.url}/page", {}, 2400, 5).content) == size
+    web.answer = lambda path, headers, body: (200, {"Content-Encoding": "gzip"}, gzip.compress(b"") * 101)
+    with pytest.raises(Failed, match="is packed in more than 100 pieces"):
+        fetch(f"{web.url}/page", {}, BYTES, 5)
     web.answer = lambda path, headers, body: (200, {"Content-Encoding": "gzip"}, packed * 3)
     with pytest.raises(Failed, match="unpacks to more than 2,400 bytes"):
         fetch(f"{web.url}/page", {}, 2400, 5)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
 from danlu.serve.routes.arranged import arranged
 from danlu.text.dialogue.messages import checked
@@ -42,6 +43,13 @@ def test_calls_of_tools_stay_apart_and_a_person_may_speak_after_one() -> None:
     assert [each["role"] for each in checked(arranged(talk), 0)] == ["user", "assistant", "tool", "user"]
     twice = [*said(("user", "a"), ("assistant", "b")), calling]
     assert len(arranged(twice)) == 3
+
+
+@pytest.mark.parametrize("odd", [None, 5, ["a"], {"a": 1}])
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_what_is_no_text_is_left_to_who_refuses_it(odd: Any, role: str) -> None:
+    with pytest.raises((Refusal, Problem)):
+        checked(arranged([*said((role, "a"), (role, odd)), *said(("user", "q"))]), 0)
 
 
 def test_what_is_no_text_is_refused() -> None:

@@ -165,9 +165,10 @@ def test_a_served_text_is_the_tokens_that_it_tells_of(live: Live) -> None:
 
 def test_a_conversation_that_ends_with_an_answer_is_refused_by_name(live: Live) -> None:
     talk = [{"role": "user", "content": "书"}, {"role": "assistant", "content": "好"}]
-    found = live.post("/v1/chat/completions", {"model": "chat", "messages": talk, "max_tokens": 4})
-    assert found.status_code == 400
-    assert "end with an answer" in found.json()["error"]["message"]
+    for messages in (talk, [*talk, {"role": "system", "content": "now in French"}]):
+        found = live.post("/v1/chat/completions", {"model": "chat", "messages": messages, "max_tokens": 4})
+        assert found.status_code == 400
+        assert "end with an answer" in found.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -181,7 +182,7 @@ def test_clients_may_leave_values_out_by_null_and_ask_for_one_model(live: Live) 
     client = openai.OpenAI(base_url=f"{live.address}/v1", api_key="none", max_retries=0)
     names = [each.id for each in client.models.list()]
     assert [client.models.retrieve(name).id for name in names] == names
-    with pytest.raises(openai.NotFoundError, match="there is no model 'a/b'"):
+    with pytest.raises(openai.NotFoundError, match="a/b"):
         client.models.retrieve("a/b")
     body = {"model": "causal_lm", "prompt": "书", "max_tokens": 2, "suffix": "", "temperature": 1e-8}
     assert live.post("/v1/completions", body).status_code == 200

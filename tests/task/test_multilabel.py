@@ -77,6 +77,12 @@ def test_a_place_for_each_label_is_no_list_of_labels(rows):
         Multilabel().fitted([{"text": "x", "labels": row} for row in rows])
 
 
+def test_a_label_in_brackets_is_a_label(tokenizer):
+    task = Multilabel(labels=("[news]", "b"))
+    (row,) = task.encode([{"text": "好", "labels": "[news]"}], tokenizer, 64, labelled=True)
+    assert row.targets
+
+
 def test_labels_that_are_zero_and_one_by_name_are_labels():
     records = [{"text": "x", "labels": labels} for labels in (["0"], ["1", "0"], [])]
     assert Multilabel().fitted(records).labels == ("0", "1")

@@ -178,7 +178,6 @@ def test_a_border_inside_a_token_is_widened_and_counted():
         ({"tokens": ["a", ""], "tags": ["O", "O"]}, "none of them empty"),
         ({"tokens": ["a"]}, "there is no column 'tags'"),
         ({"words": ["a"], "tags": ["B-x"]}, "has 'words' and 'tags'; write 'columns: {tokens: words}'"),
-        ({"text": "a \t", "entities": [entity(1, 3, "x")]}, "is white space alone"),
     ],
 )
 def test_wrong_marks_are_refused_with_their_record(record, says):

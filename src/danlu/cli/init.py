@@ -1,6 +1,5 @@
 """`danlu init TASK DATA [key=value ...]`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +44,6 @@ def command(
     chosen = language or default()
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
-    os.environ["DANLU_LANGUAGE"] = chosen  # that of refusals, too
     for setting in settings or ():
         if setting.partition("=")[0].partition(".")[0] in OF_TRAINING:
             raise Refusal(

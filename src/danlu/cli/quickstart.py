@@ -1,6 +1,5 @@
 """`danlu quickstart`."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +30,7 @@ def command(
     classical baselines, predictions, report. Run again, it goes on where it was interrupted.
     """
     from danlu.apps.quickstart import quickstart
-    from danlu.language import LANGUAGES, default
+    from danlu.language import LANGUAGES, default, told_in
     from danlu.machine.terminal import console, say
     from danlu.refusal import Refusal
 
@@ -40,10 +39,10 @@ def command(
         raise Refusal(f"--minutes is {minutes:g}; give a number above 0, at most {MOST_MINUTES:,}")
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
-    os.environ["DANLU_LANGUAGE"] = chosen  # that of all that is told on the way, too
     screen = console(goes_on=True)
     screen = screen if screen.is_terminal else console(goes_on=True, width=WIDTH)
-    outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=say)
+    with told_in(chosen):
+        outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=say)
     _show(screen, outcome, chosen)
 
 

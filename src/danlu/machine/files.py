@@ -104,7 +104,7 @@ def copy_file(source: Path, final: Path) -> None:
 
 def refuse_itself(output: Path, given: str | Path) -> None:
     """Raise `Refusal` where what is to be written is the very file that is read."""
-    if output.exists() and Path(given).exists() and output.samefile(given):
+    if output.is_file() and Path(given).exists() and output.samefile(given):
         raise Refusal(f"{output}: is the file that is read, and would be lost; give another name")
 
 
@@ -117,7 +117,11 @@ def folder_in_place(final: Path) -> Iterator[Path]:
     Raises:
         Refusal: the disk is full; what was there before is untouched.
     """
-    final = Path(os.path.realpath(final)) if final.is_symlink() else final  # the link stays, and what it names is new
+    if final.is_symlink():  # it stays, and what it names is new
+        named = Path(os.path.realpath(final))
+        if named.is_symlink() or (named.exists() and not named.is_dir()):
+            raise Refusal(f"{final}: is a link to no folder; remove it, or give another name")
+        final = named
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(final)
     replaced = _beside(final)

@@ -1,6 +1,5 @@
 """Pages fetched and messages posted over http and https alone, within limits of size, time and redirects."""
 
-import ipaddress
 import json
 import re
 import socket
@@ -16,6 +15,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from danlu.machine.networks import is_open
 from danlu.refusal import without_secrets
 
 REDIRECTS = 5
@@ -27,10 +27,6 @@ _AGENT = "danlu"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Signs that a server may say, and that command a terminal; PostgreSQL keeps no text with the first of them."""
 _BREAKING = threading.Lock()
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""Of addresses that hold one of IPv4 (RFC 6052, 2010)."""
-_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
-"""Those of one network (RFC 8215, 2017), which old Pythons take for open."""
 
 
 def writable(text: str) -> str:
@@ -208,7 +204,7 @@ class _Way:
             self.begun = address
             return
         own = address == self.begun or parts_of(url).hostname == parts_of(self.first).hostname
-        if not _is_open(address) and (_is_open(self.begun) or not own):
+        if not is_open(address) and (is_open(self.begun) or not own):
             raise Failed(f"{self.first} sends on to {url}, which is an address of a closed network")
 
 
@@ -265,6 +261,10 @@ def _read(answer: HTTPResponse, connection: HTTPConnection, most: int, ends: flo
         parts.append(part)
 
 
+_MEMBER, _MEMBERS = b"\x1f\x8b", 100
+"""What each piece of a gzip begins with (RFC 1952, 1996), and how many there may be."""
+
+
 def _unpacked(content: bytes, headers: Mapping[str, str], most: int, url: str) -> bytes:
     packing = headers.get("content-encoding", "identity").lower()
     if packing in ("identity", ""):
@@ -273,7 +273,11 @@ def _unpacked(content: bytes, headers: Mapping[str, str], most: int, url: str) -
         raise Failed(f"{url} is packed as '{packing[:40]}', which was not asked for")
     found = b""
     try:
-        while content.strip(b"\0"):  # of several members (RFC 1952, 1996), and zeros behind the last
+        members = 0
+        while content and (not members or content.startswith(_MEMBER)):  # what else stands behind one is nothing
+            members += 1
+            if members > _MEMBERS:
+                raise Failed(f"{url} is packed in more than {_MEMBERS} pieces")
             unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
             found += unpacker.decompress(content, most + 1 - len(found))
             if len(found) > most:
@@ -292,15 +296,6 @@ def _as_written(location: str) -> str:
         return location.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return location
-
-
-def _is_open(address: str) -> bool:
-    """Whether an address is one of the open network; one of IPv6 that stands for one of IPv4 is what that is."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
-        found = inner or found.ipv4_mapped or found.sixtofour or found
-    return found.is_global and not found.is_multicast and found not in _LOCAL
 
 
 def _after(headers: Mapping[str, str]) -> float | None:

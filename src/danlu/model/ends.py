@@ -176,7 +176,7 @@ class Endings:
                 return int(name[1:])
             raise Refusal(f"logit_bias: there is no token {name}; expected #0 to #{self.vocabulary - 1}")
         known: Mapping[str, int] = self.tokenizer.get_vocab()
-        if name in known:
+        if name in known and known[name] < self.vocabulary:
             return known[name]
         (cut,) = tokenized([name], self.tokenizer, offsets=False, special=False, written=True)
         ids = cut.ids

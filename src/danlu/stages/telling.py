@@ -24,9 +24,10 @@ def _tell_alone(place: Place, run: TrainingRun, ready: Ready) -> None:
     Raises:
         Refusal: none has.
     """
-    fewest, sizes = ready.prepared.task.lone_rows, run.batches.sizes(ready.encoded)
-    if not fewest or len(sizes) > _LOOKED_AT:
+    fewest = ready.prepared.task.lone_rows
+    if not fewest or len(ready.encoded) > _LOOKED_AT:
         return
+    sizes = run.batches.reader.sizes
     lone = [each.examples[0] for each in run.batches.plan(0) if len(each.examples) == 1]
     alone = sum(sizes.rows is None or sizes.rows[example] <= fewest for example in lone)
     if not alone:

@@ -131,15 +131,15 @@ class Conversing(NextTokens):
         ids, _ = encoded(question(messages, jinja, tokenizer, number, tools), tokenizer)
         size = len(ids)
         if size > room:  # the fewest turns that have to go are looked for by halves: each look renders all
-            shorter = [messages]
-            while (fewer := without_the_oldest(shorter[-1])) is not None:
-                shorter.append(fewer)
+            first, starts = _questions(messages)
 
             def ids_of(gone: int) -> Ids:
-                return encoded(question(shorter[gone], jinja, tokenizer, number, tools), tokenizer)[0]
+                fewer = [*messages[:first], *messages[starts[gone] :]]
+                return encoded(question(fewer, jinja, tokenizer, number, tools), tokenizer)[0]
 
-            gone = bisect_left(range(len(shorter) - 1), 1, 1, key=lambda gone: int(len(ids_of(gone)) <= room))
-            ids = ids_of(min(gone, len(shorter) - 1))
+            last = len(starts) - 1
+            gone = bisect_left(range(last), 1, 1, key=lambda gone: int(len(ids_of(gone)) <= room)) if last else 0
+            ids = ids_of(min(gone, last))
         if len(ids) >= limit:
             raise Refusal(
                 f"record {number + 1:,}: what is asked has {len(ids):,} tokens, and a row takes {limit:,} with the "
@@ -150,9 +150,14 @@ class Conversing(NextTokens):
 
 def without_the_oldest(messages: list[Message]) -> list[Message] | None:
     """The conversation without its first question and all up to the next; None where there is one question alone."""
+    first, starts = _questions(messages)
+    return [*messages[:first], *messages[starts[1] :]] if len(starts) > 1 else None
+
+
+def _questions(messages: list[Message]) -> tuple[int, list[int]]:
+    """Where the first stands, behind what the system says, and where each does with which a conversation may begin."""
     first = 1 if messages[0]["role"] == "system" else 0
-    later = [place for place in range(first + 1, len(messages)) if messages[place]["role"] == "user"]
-    return [*messages[:first], *messages[later[0] :]] if later else None
+    return first, [first, *(place for place in range(first + 1, len(messages)) if messages[place]["role"] == "user")]
 
 
 def last_alone(learnt_T: NDArray[np.bool_]) -> NDArray[np.bool_]:

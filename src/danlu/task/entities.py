@@ -100,10 +100,11 @@ def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:
     """
     if in_tokens(record):
         return _from_tags(record, number)
-    if _in_words(record) and "tags" in record:
+    if _in_words(record) and record.get("tags") is not None:
         raise Refusal(
             f"record {number + 1:,}: has 'words' and 'tags'; write 'columns: {{tokens: words}}' in the data for "
-            "entities with tags such as B-person, or choose the task tag_words for parts of speech"
+            "entities with tags such as B-person, choose the task tag_words for parts of speech, or leave 'tags' out "
+            "for words alone"
         )
     if _in_words(record):
         spans = [(start, end, WORD) for start, end in borders(record, number)]
@@ -146,9 +147,7 @@ def _entity(item: Any, text: str, number: int) -> Entity:
         case int(first), int(last), str(name) if 0 <= first < last <= len(text):
             piece = text[first:last]  # tokens hold no white space at their edges, so no model could find it there
             begin, stop = first + len(piece) - len(piece.lstrip()), last - len(piece) + len(piece.rstrip())
-            if begin < stop:
-                return begin, stop, name
-            raise Refusal(f"record {number + 1:,}: the entity {item} is white space alone; mend it, or leave it out")
+            return (begin, stop, name) if begin < stop else (first, last, name)
     raise Refusal(
         f"record {number + 1:,}: the entity {item} must have a 'start' before its 'end', both within the "
         f"{len(text):,} characters of the text, and a 'label'"

@@ -28,6 +28,7 @@ from danlu.task.two_sides import (
     language_tokens,
     languages_to_ask,
     prompts,
+    refuse_spelled,
     sources,
     targets,
 )
@@ -204,9 +205,10 @@ class TextToText(Task):
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """See `Task.learnable`; with `pack` either side of a row is filled to `room` tokens, unless one is longer."""
+        refuse_spelled(self._read(), tokenizer)
         longest = min(limit, self.max_length or limit)
         alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
-        return packed_rows(alone, room_in(longest, room)) if self.pack else alone
+        return packed_rows(alone, room_in(longest, room or self.max_length or 0)) if self.pack else alone
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
@@ -307,9 +309,9 @@ def texts_in(record: Record, number: int, column: str) -> tuple[str, ...]:
     if column not in record:
         raise Refusal(missing(record, number, column, "text, or a list of texts"))
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        found = tuple(value)
+        found = tuple(text for text in value if text.strip())
     else:
         found = (text_in(record, number, column),)
-    if not all(text.strip() for text in found):
+    if not found or not found[0].strip():
         raise Refusal(f"record {number + 1:,}: column '{column}' is empty; write the text, or leave the record out")
     return found

@@ -177,15 +177,19 @@ def joined(prompt: Encoded, target: Ids) -> Encoded:
     return Encoded(prompt.record, (Row(ids),), {"tokens": next_T}, cut=prompt.cut)
 
 
-def _rendered(
-    texts: Sequence[str], tokenizer: Tokenizer, template: str, *, special: bool
-) -> "zip[tuple[str, Encoding]]":
+def refuse_spelled(template: str, tokenizer: Tokenizer) -> None:
+    """Raise `Refusal` for a template that spells a special token, as it would be learnt as the text that it is."""
     spelled = next((token for token in special_tokens(tokenizer) if token.strip() and token in template), None)
     if spelled is not None:
         raise Refusal(
             f"task.template: '{spelled}' is a special token of the tokenizer, and a template is read as text is; leave "
             "it out, or take the task 'chat', which writes the model's own"
         )
+
+
+def _rendered(
+    texts: Sequence[str], tokenizer: Tokenizer, template: str, *, special: bool
+) -> "zip[tuple[str, Encoding]]":
     whole = [template.replace(SLOT, text) for text in texts]
     return zip(texts, tokenized(whole, tokenizer, special=special), strict=True)
 

@@ -63,6 +63,12 @@ def test_numbers_in_brackets_that_no_passage_has_are_of_the_text() -> None:
     assert [piece.number for piece in found.cited] == [1]
 
 
+@pytest.mark.parametrize("mark", ["[9]", "【9】", " [9]"])
+def test_a_number_of_no_passage_behind_a_sentence_is_a_mark_that_was_made_up(mark: str) -> None:
+    found = verified(f"The museum opened in 1998{mark}.", PASSAGES)
+    assert found.text == "The museum opened in 1998.[1]"
+
+
 @pytest.mark.parametrize("written", ["", "[1]", "[1][2] 。", "…", "[999]", "[[[[1]]]]"])
 def test_marks_alone_say_nothing(written: str) -> None:
     found = verified(written, PASSAGES)

@@ -56,6 +56,11 @@ def test_the_time_of_china_is_told_from_that_of_america_by_the_zone() -> None:
         assert read_date(text, timezone(timedelta(hours=hours))) == datetime.fromisoformat(told).timestamp()
 
 
+def test_an_offset_that_is_told_goes_before_the_name_of_a_zone() -> None:
+    text = "Mon, 01 Jan 2024 10:00:00 -0600 (CST)"
+    assert read_date(text, timezone(timedelta(hours=8))) == datetime.fromisoformat("2024-01-01T10:00-06:00").timestamp()
+
+
 @pytest.mark.parametrize(
     "value",
     ["", None, True, "yesterday", "2026", "2026年13月1日", "2026-02-30", "2026-11-25T10:00+99:99", [], float("nan"),

@@ -104,6 +104,9 @@ def test_squad_is_read_flat_too_and_may_have_no_answer(tmp_path: Path) -> None:
     found = read("squad", written(tmp_path, lines))
     assert [record.get("answers") for record in found] == [None, None, [], []]
     assert "answers" not in found[0]
+    bad_rows = BadRows()
+    assert read("squad", written(tmp_path, [flat | {"is_impossible": True}]), bad_rows)[0]["answers"] == []
+    assert sum(bad_rows.mended.values()) == 1
     for wrong in (
         {"data": 3},
         [{"context": CONTEXT}],

@@ -58,20 +58,24 @@ def verified(written: str, passages: Sequence[Found]) -> Verified:
 def _claims(written: str, count: int) -> list[tuple[str, list[int]]]:
     """Each sentence without its marks, and the numbers that these say; marks behind the full stop belong to it.
 
-    A mark has numbers of the `count` passages alone; others are of the text, as in 财税[2016]36号.
+    Other numbers than those of the `count` passages are of the text where it goes on behind them, as in 财税[2016]36号.
     """
 
     def numbers_in(mark: re.Match[str]) -> list[int]:
-        numbers = [int(each) for each in re.findall(r"\d+", mark.group(1))]
-        return numbers if all(1 <= number <= count for number in numbers) else []
+        return [int(each) for each in re.findall(r"\d+", mark.group(1))]
+
+    def is_text(mark: re.Match[str]) -> bool:
+        known = all(1 <= number <= count for number in numbers_in(mark))
+        return not known and bool(re.match(r"\w", mark.string[mark.end() :]))
 
     found: list[tuple[str, list[int]]] = []
     for start, end in sentences(written):
         sentence = written[start:end]
-        numbers = [number for mark in _MARK.finditer(sentence) for number in numbers_in(mark)]
+        numbers = [number for mark in _MARK.finditer(sentence) if not is_text(mark) for number in numbers_in(mark)]
         leading = _MARK.match(sentence)
-        claim = _MARK.sub(lambda mark: "" if numbers_in(mark) else mark.group(), sentence).strip()
-        if leading and found and (own := numbers_in(leading)):
+        claim = _MARK.sub(lambda mark: mark.group() if is_text(mark) else "", sentence).strip()
+        if leading and found and not is_text(leading):
+            own = numbers_in(leading)
             found[-1][1].extend(own)
             numbers = numbers[len(own) :]
         if re.search(r"\w", _MARK.sub("", claim)):

@@ -37,7 +37,7 @@ _NUMBERS = re.compile(
     rf"(?:(?:[T\s]+|(?=\D))({_PART})?\s*(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:[.,]\d+)?)?\s*({_HALF})?"
     r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
-_CHINA = re.compile(r"\bCST\b")
+_CHINA = re.compile(r":\d{2}\s+CST\b")
 """Java's name of the time of China, where the zone is that; RFC 5322 has America's in mind, 14 hours behind."""
 _AFTER = re.compile(r"(?<=[\d\s])[AaPp]\.?[Mm]\.?(?=\s|$)")
 _TOLD = re.compile(r":\d{2}\s+([+-]\d{4}|[A-Za-z][\w/+-]*)(?!\S)(?<![AaPp][Mm])")

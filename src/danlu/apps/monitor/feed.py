@@ -159,9 +159,9 @@ def _item(entry: Any, name: str, zone: timezone, url: str, *, alone: bool) -> It
 
 
 def _whole(link: str, url: str) -> str:
-    """A link that may be told from the address of its feed."""
+    """A link that may be told from the address of its feed; a name without any sign of an address is none."""
     try:
-        return urljoin(url, link) if link else ""
+        return urljoin(url, link) if any(sign in link for sign in "/?.") else link
     except ValueError:  # such as of brackets that are not closed
         return link
 

@@ -63,11 +63,13 @@ class Opened:
             Refusal: there is none, it is damaged, or it does not answer as it did when it was saved.
         """
         folder = bundle_at(self.served, address)
-        mark = sha256(folder / manifest.NAME)
+        try:
+            mark = sha256(folder / manifest.NAME)
+        except OSError:  # it is being replaced
+            raise Refusal(f"{address:.200}: there is no bundle any more; look at the list anew") from None
         with self._lock:
             if address in self._used and self._marks.get(address) != mark:  # its run was trained anew
-                _facts(folder)
-                shelf.withdraw(self._used.pop(address))
+                shelf.reload(self._used[address])
             if address not in self._used:
                 name = self._free(name_of(address))
                 _facts(folder)  # of a damaged one nothing is closed

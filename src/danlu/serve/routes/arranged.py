@@ -35,9 +35,10 @@ def arranged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _goes_on(before: dict[str, Any], message: dict[str, Any]) -> bool:
-    """Whether a message and the next are one: of a role that speaks, and neither calls tools."""
-    role = message["role"]
-    return role in ("user", "assistant") and before["role"] == role and not _calls(before) and not _calls(message)
+    """Whether a message and the next are one: texts of a role that speaks, and neither calls tools."""
+    if message["role"] not in ("user", "assistant") or before["role"] != message["role"]:
+        return False
+    return not any(_calls(each) or not isinstance(each["content"], str) for each in (before, message))
 
 
 def _calls(message: dict[str, Any]) -> bool:
@@ -45,11 +46,9 @@ def _calls(message: dict[str, Any]) -> bool:
 
 
 def _joined(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One message for several; what is no text is left to who reads it."""
-    contents = [message.get("content") for message in messages]
-    if len(messages) == 1 or not all(isinstance(content, str) for content in contents):
-        return messages[0]
-    return {**messages[0], "content": SAID.join(filter(None, map(str, contents)))}
+    """One message for several; one whose content is no text, where there is one, which is refused by who reads it."""
+    odd = next((message for message in messages if not isinstance(message["content"], str)), None)
+    return odd or {**messages[0], "content": SAID.join(filter(None, (message["content"] for message in messages)))}
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:

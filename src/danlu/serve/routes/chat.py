@@ -76,7 +76,8 @@ async def chat(service: Service, call: Call) -> Response:
     if "messages" not in model.predictor.task.columns:
         told = f"the model '{model.name}' was trained for {model.predictor.task.kind}, which holds no conversation"
         raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
-    last = body.messages[-1]
+    messages = arranged(body.messages)
+    last = messages[-1]
     if last.get("role") == "assistant" and not last.get("tool_calls"):
         told = "end with an answer, and none is gone on with; leave it out, or add what is asked next"
         raise Problem(400, "invalid_value", told, "messages")
@@ -85,7 +86,7 @@ async def chat(service: Service, call: Call) -> Response:
     await refuse_endless(service, call, model, policy)
     size = sum(len(str(each)) for each in (*body.messages, *(tools or ())))
     refuse_long(model, size, "messages")
-    record: Record = {"messages": arranged(body.messages)}
+    record: Record = {"messages": messages}
     if tools:
         record["tools"] = tools
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))

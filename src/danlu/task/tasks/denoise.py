@@ -168,7 +168,8 @@ class Denoise(Likely):
         found = self.model_copy(update={"pack": False}).encode(records, tokenizer, bounded, labelled=True)
         if not self.pack:
             return found
-        return self._packed(found, room_in(min(limit, self.max_length or limit), room), Frame.of(tokenizer))
+        size = room_in(min(limit, self.max_length or limit), room or self.max_length or 0)
+        return self._packed(found, size, Frame.of(tokenizer))
 
     def _packed(self, found: list[Encoded], size: int, frame: Frame) -> list[Encoded]:
         """Documents side by side, so that no side gets longer than `size` tokens, but of one that is longer alone."""
@@ -200,6 +201,8 @@ class Denoise(Likely):
                 "'fetch'"
             )
         lengths = [lengths_of(item) for item in encoded]
+        if not lengths:
+            return sizes_of(encoded)
         sides = self._sides(np.concatenate(lengths) - frame.lead - frame.trail, frame)
         begins_N = np.cumsum([0, *map(len, lengths[:-1])])
         targets = None if sides.targets is None else np.add.reduceat(sides.targets, begins_N)

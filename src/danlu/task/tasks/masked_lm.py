@@ -99,7 +99,7 @@ class MaskedLm(Masking, Followed):
         """See `Task.learnable`; with `pack` rows are filled to `room` tokens, unless a document is longer."""
         longest = min(limit, self.max_length or limit)
         alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
-        return packed_rows(alone, room_in(longest, room)) if self.pack else alone
+        return packed_rows(alone, room_in(longest, room or self.max_length or 0)) if self.pack else alone
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens.

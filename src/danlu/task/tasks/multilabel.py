@@ -1,5 +1,6 @@
 """Any number of labels for a text, each decided by itself: a sigmoid a label (Zhang and Zhou, 2006)."""
 
+import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -193,12 +194,22 @@ def _refuse_flags(records: Sequence[Record]) -> None:
         )
 
 
+def _is_written_list(text: str) -> bool:
+    """Whether a text is a list as Python or JSON write it."""
+    if text[:1] != "[" or len(text) > 10_000:
+        return False
+    try:
+        return isinstance(ast.literal_eval(text), list)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
 def _labels_in(record: Record, number: int) -> list[str]:
     """The labels of a record, empty ones left out; a single one need not stand in a list."""
     if "labels" not in record:
         raise Refusal(missing(record, number, "labels", "a list of labels, empty where there is none"))
     given = record["labels"]
-    if isinstance(given, str) and given.strip()[:1] == "[" and given.strip()[-1:] == "]":
+    if isinstance(given, str) and _is_written_list(given.strip()):
         raise Refusal(
             f"record {number + 1:,}: column 'labels' holds a list that is written as text, {given.strip()!r:.40}; "
             "write 'lists: {labels: list}' in the data, and it is read as a list"

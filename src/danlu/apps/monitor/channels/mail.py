@@ -26,16 +26,27 @@ class _Cut(smtplib.SMTP):
     """A connection that is cut when it has taken too long: what a socket is given is the time of one reply."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
+        self._late = False
         self._watch = threading.Timer(LONGEST, self._cut)
         self._watch.daemon = True
         self._watch.start()
-        super().__init__(*given, **named)
+        try:
+            super().__init__(*given, **named)
+        except BaseException:
+            self._watch.cancel()
+            raise
 
     def _cut(self) -> None:
-        connected = self.sock
+        self._late, connected = True, self.sock
         with suppress(OSError):  # it is closed already
             if connected is not None:
-                connected.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)  # that of TLS forgets its keys before
+
+    def send(self, s: Any) -> None:
+        """Send bytes, unless it is too late, as where the time was over before there was a connection."""
+        if self._late:
+            raise TimeoutError(f"took more than {LONGEST:g} s")
+        super().send(s)
 
     def close(self) -> None:
         """Let go of it."""

@@ -77,7 +77,7 @@ class Chat(JsonFormat):
             messages = _before(messages, sides)
             preferred = {key: self._filled(answer) for key, (_, answer) in sides.items()}
             if len({str(answer).strip() for answer in preferred.values()}) == 1:
-                raise Unfit("'chosen' and 'rejected' are the same, so neither can be preferred")
+                raise Unfit("'chosen' and 'rejected' are the same; mend one, or leave it out with 'on_bad_row: skip'")
         if not messages:
             raise Unfit(
                 f"there is no 'messages', 'conversations' or '{self.instruction}'; the keys are: "

@@ -72,6 +72,8 @@ def _record(given: Record, bad_rows: BadRows) -> Record | str:
         return {**known, "context": context, "question": question}
     answers: list[dict[str, Any]] = []
     stated = [] if without else _stated(given["answers"])
+    if without and any(text for text, _ in _stated(given.get("answers") or []) or []):
+        bad_rows.mend("answers of questions that are marked as impossible, left out")
     if stated is None:
         return f"{_FORM}; the answers are no such list"
     unit = unit_of(context, [(start, text) for text, start in stated if text])

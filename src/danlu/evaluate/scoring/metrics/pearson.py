@@ -16,11 +16,12 @@ class Pearson(SumMetric):
     bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
 
     forms: ClassVar[tuple[str, ...]] = ("number",)
+    counts_alike: ClassVar[bool] = False  # each side is counted from its own first answer
 
     def counts(self, side: Side) -> Floats:
-        """(N, 6): 1, x, y, xx, yy, xy; counted from the first truth, so that large numbers cancel nothing out."""
+        """(N, 6): 1, x, y, xx, yy, xy; counted from the first of each, so that large numbers cancel nothing out."""
         x, y = np.array(side.gold, np.float64), np.array(side.values, np.float64)
-        x, y = x - x[:1], y - x[:1]  # of both alike, for sides of one truth swap their counts
+        x, y = x - x[:1], y - y[:1]
         return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
 
     def value(self, totals: Floats) -> Floats:
