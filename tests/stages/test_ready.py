@@ -92,6 +92,17 @@ def test_what_is_ranked_is_read_as_it_is_asked(made: SimpleNamespace) -> None:
     assert encoded_as_asked(RECORDS, others, 16) == []
 
 
+def test_pairs_of_parts_are_read_as_they_are_asked_for_their_passages_are_others(made: SimpleNamespace) -> None:
+    _, others = prepared(made)
+    documents = [{"text": f"{'好' * number}。{'看' * number}。"} for number in range(1, 9)]
+    task = Task.model_validate({"kind": "next_sentence", "others": ["彩。彩彩。"]})
+    asked = Prepared(others.source, others.tuning, others.tokenizer, task, [], 0)
+    passage = others.tokenizer.convert_tokens_to_ids("彩")
+    learnt = task.encode(documents, others.tokenizer, 32, labelled=True)
+    assert all(passage not in row.row.input_ids for row in learnt)
+    assert any(passage in row.row.input_ids for row in encoded_as_asked(documents, asked, 32))
+
+
 def test_of_what_is_written_fewer_are_validated_and_that_is_told(made: SimpleNamespace) -> None:
     writes = SimpleNamespace(answers_by="generate", columns={"text": "text"})
     assert validated_on("@clean", None, writes, 3, made.place) == validated_on("@clean", None, made.task, 3, made.place)

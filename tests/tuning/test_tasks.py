@@ -127,6 +127,8 @@ def tuned(network: Network, tokenizer: Tokenizer, method: str, kind: str, family
     unwrapped(model).set_attn_implementation(NAME)
     task = task.suited(model, tokenizer, print)
     encoded = task.encode(task.sample, tokenizer, 80, labelled=True)
+    if kind == "next_sentence":  # an untrained trunk does not tell them apart, and learns nothing of as many of each
+        encoded = encoded[:-1]
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, np.random.default_rng(0))
     roles = {role: copy.deepcopy(model).eval() for role in task.roles}
     return task, model, Roles(task, roles).told(batch)

@@ -7,6 +7,7 @@ from danlu.data.record import Record
 from danlu.model.source import Say
 from danlu.refusal import Refusal
 from danlu.stages.ready import Prepared
+from danlu.task.sentence_pairs import SentencePairs
 from danlu.text.batching.encoded import Encoded
 
 
@@ -49,9 +50,10 @@ def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int
 
 
 def encoded_as_asked(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:
-    """The rows of the same as they are asked: of other columns, or of other texts, than what is learnt."""
+    """The rows of the same as they are asked, where other columns or texts are read then than are learnt from."""
     task = prepared.task
-    if task.answers_by == "generate":
+    otherwise = set(task.reads) - set(task.columns) or isinstance(task, SentencePairs)
+    if task.answers_by == "generate" or not otherwise:
         return []
     with _of_validation():
         return task.encode(validation, prepared.tokenizer, limit, labelled=False)
