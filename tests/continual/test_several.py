@@ -4,8 +4,7 @@ import numpy as np
 
 from danlu.continual.several import Several, named
 from danlu.task.task import Task
-from danlu.text.batching.encoded import Encoded, Sizes
-from danlu.text.tokenizing.special import SENTINEL
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.extended import Extended
 
@@ -14,7 +13,6 @@ TEXTS = ["床前明月光，疑是地上霜。", "Nobody waits, for the train le
 
 def test_rows_cost_what_their_own_task_says() -> None:
     words = Extended(base=Bpe(size=300, mask="<mask>"), sentinels=30).build(lambda: iter(TEXTS))
-    assert words.convert_tokens_to_ids(SENTINEL.format(0)) is not None
     tasks = {
         "mend": Task.model_validate({"kind": "denoise", "corruption": "t5", "shape": "encoder_decoder", "start": 1}),
         "find": Task.model_validate("rank"),
@@ -40,5 +38,4 @@ def test_rows_cost_what_their_own_task_says() -> None:
     assert found.targets is not None
     assert found.targets.tolist() == np.insert(mend.targets, 1, 0).tolist()
     alone = several.sizes(rows[1:2])
-    assert isinstance(alone, Sizes)
     assert alone.targets is None

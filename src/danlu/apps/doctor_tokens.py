@@ -9,7 +9,6 @@ from danlu.data.corpus.survey import Lengths, lengths
 from danlu.data.record import Record
 from danlu.machine.seed import generator
 from danlu.stages.ready import Ready
-from danlu.text.batching.encoded import sizes_of
 from danlu.text.batching.stored_rows import groups_of
 from danlu.text.tokenizing.tokenized import tokenized
 
@@ -48,7 +47,7 @@ def tokens_of(ready: Ready) -> Tokens:
     task, encoded, groups = ready.prepared.task, ready.encoded, groups_of(ready.encoded)
     if groups is not None:
         encoded = [ready.encoded[row] for row in range(min(groups[0], TEXTS))]
-    costs = sizes_of(ready.encoded)
+    costs = task.sizes(ready.encoded, ready.prepared.tokenizer)
     unknown, share = _unknown(ready)
     windows = Counter(item.record for item in encoded if item.rows[0].segments is None)
 

@@ -17,12 +17,12 @@ from danlu.model.source import borders_alike
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
-from danlu.task.inputs import model_inputs
-from danlu.task.packing import able_to_pack, begun, document_inputs, packed_rows, room_in
+from danlu.task.packing import able_to_pack, packed_rows, room_in
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import (
     SLOT,
     TargetTooLong,
+    as_batch,
     end_of,
     joined,
     language_tokens,
@@ -32,9 +32,8 @@ from danlu.task.two_sides import (
     sources,
     targets,
 )
-from danlu.text.batching.batch import Batch, pad, rounded_count
+from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
-from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
@@ -215,29 +214,12 @@ class TextToText(Task):
 
         A decoder reads what it has written so far: each row is `start` and all of its target but the last token.
         """
-        inputs = model_inputs([item.row for item in encoded], width, tokenizer)
-        if self.shape == "decoder":
-            nothing = np.full(0, -100, np.int32)
-            tokens_BU = pad([item.targets.get("tokens", nothing) for item in encoded], width, -100)
-        else:
-            assert self.start is not None, "the task has to be suited to its model first"
-            written = [np.zeros(0, np.int32) if item.target_ids is None else item.target_ids for item in encoded]
-            longest = max(1, *map(len, written))
-            wide = min(rounded_count(longest), max(longest, width))  # few shapes, and none beyond the model's limit
-            tokens_BU = pad(written, wide, -100)
-            inputs["decoder_input_ids"] = pad(
-                [begun(item, self.start) for item in encoded], wide, padding_id(tokenizer)
-            )
-        if documents := document_inputs(encoded, width, None if self.shape == "decoder" else wide):
-            inputs.pop("attention_mask", None)  # for segments tell of padding too
-            inputs |= documents
-        return Batch(
-            inputs=inputs,
-            targets={"tokens": tokens_BU},
-            counts={"tokens": int((tokens_BU >= 0).sum())},
-            examples=np.arange(len(encoded)),
-            tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in encoded),
-        )
+        return as_batch(encoded, width, width, tokenizer, self._start())
+
+    def _start(self) -> int | None:
+        """What a decoder beside an encoder begins with; None for a decoder by itself."""
+        assert self.shape == "decoder" or self.start is not None, "the task has to be suited to its model first"
+        return None if self.shape == "decoder" else self.start
 
     def places(self, batch: Batch) -> Tensor:
         """Where a token counts."""

@@ -8,9 +8,12 @@ from tokenizers import Encoding
 
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
+from danlu.task.inputs import model_inputs
+from danlu.task.packing import begun, document_inputs
+from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.windows import cut
-from danlu.text.tokenizing.special import begin_id, end_id
+from danlu.text.tokenizing.special import begin_id, end_id, padding_id
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
@@ -185,6 +188,38 @@ def refuse_spelled(template: str, tokenizer: Tokenizer) -> None:
             f"task.template: '{spelled}' is a special token of the tokenizer, and a template is read as text is; leave "
             "it out, or take the task 'chat', which writes the model's own"
         )
+
+
+def few_widths(longest: int, width: int) -> int:
+    """To what rows of these tokens are padded: few shapes, and none beyond what was planned or is needed."""
+    return min(rounded_count(longest), max(longest, width))
+
+
+def as_batch(encoded: Sequence[Encoded], read: int, width: int, tokenizer: Tokenizer, start: int | None) -> Batch:
+    """Rows that are read, padded to `read` tokens, with the target `tokens`, -100 where nothing counts.
+
+    It is (B, T) of a decoder by itself, for which `start` is None, else (B, U) beside `decoder_input_ids`: what a
+    decoder has written so far, `start` and all of a text but its last token.
+    """
+    inputs, longest = model_inputs([item.row for item in encoded], read, tokenizer), None
+    if start is None:
+        nothing = np.full(0, -100, np.int32)
+        tokens_BU = pad([item.targets.get("tokens", nothing) for item in encoded], read, -100)
+    else:
+        written = [np.zeros(0, np.int32) if item.target_ids is None else item.target_ids for item in encoded]
+        longest = few_widths(max(1, *map(len, written)), width)
+        tokens_BU = pad(written, longest, -100)
+        inputs["decoder_input_ids"] = pad([begun(item, start) for item in encoded], longest, padding_id(tokenizer))
+    if documents := document_inputs(encoded, read, longest):
+        inputs.pop("attention_mask", None)  # for segments tell of padding too
+        inputs |= documents
+    return Batch(
+        inputs=inputs,
+        targets={"tokens": tokens_BU},
+        counts={"tokens": int((tokens_BU >= 0).sum())},
+        examples=np.arange(len(encoded)),
+        tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in encoded),
+    )
 
 
 def _rendered(

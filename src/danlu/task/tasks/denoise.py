@@ -17,12 +17,9 @@ from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.corruption import Corruption
 from danlu.task.framed import Frame
-from danlu.task.inputs import model_inputs
 from danlu.task.likelihood import Likely
 from danlu.task.packing import (
     able_to_pack,
-    begun,
-    document_inputs,
     in_a_row,
     lengths_of,
     packed_rows,
@@ -31,12 +28,11 @@ from danlu.task.packing import (
     room_in,
 )
 from danlu.task.task import Inputs, Truth
-from danlu.task.two_sides import joined
-from danlu.text.batching.batch import Batch, pad, rounded_count
+from danlu.task.two_sides import as_batch, few_widths, joined
+from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
 from danlu.text.batching.flat import DocumentRows, FlatTokens
 from danlu.text.batching.windows import TooLong, cut, documents, refuse_uncut, windows
-from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 TEXT = "text"
@@ -215,28 +211,9 @@ class Denoise(Likely):
         """
         frame = Frame.of(tokenizer)
         laid = [self._anew(item, frame, tokenizer, rng) if TEXT in item.targets else item for item in encoded]
-        wide = _wide(max(map(len, laid)), width)
-        inputs = model_inputs([item.row for item in laid], wide, tokenizer)
-        if self.shape == "decoder":
-            tokens_BU = pad([item.targets["tokens"] for item in laid], wide, -100)
-        else:
-            assert self.start is not None, "the task has to be suited to its model first"
-            written = [np.zeros(0, np.int32) if item.target_ids is None else item.target_ids for item in laid]
-            longest = _wide(max(1, *map(len, written)), width)
-            tokens_BU = pad(written, longest, -100)
-            inputs["decoder_input_ids"] = pad(
-                [begun(item, self.start) for item in laid], longest, padding_id(tokenizer)
-            )
-        if documents := document_inputs(laid, wide, None if self.shape == "decoder" else longest):
-            inputs.pop("attention_mask", None)  # for segments tell of padding too
-            inputs |= documents
-        return Batch(
-            inputs=inputs,
-            targets={"tokens": tokens_BU},
-            counts={"tokens": int((tokens_BU >= 0).sum())},
-            examples=np.arange(len(encoded)),
-            tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in laid),
-        )
+        assert self.shape == "decoder" or self.start is not None, "the task has to be suited to its model first"
+        start = None if self.shape == "decoder" else self.start
+        return as_batch(laid, few_widths(max(map(len, laid)), width), width, tokenizer, start)
 
     def places(self, batch: Batch) -> Tensor:
         """Where a token counts."""
@@ -300,8 +277,3 @@ class Denoise(Likely):
         labels_T = np.full(len(row), -100, np.int32)
         labels_T[frame.lead : len(row) - frame.trail] = frame.content(row.input_ids)
         return {TEXT: labels_T}
-
-
-def _wide(longest: int, width: int) -> int:
-    """Few shapes, and none beyond the model's limit."""
-    return min(rounded_count(longest), max(longest, width))
