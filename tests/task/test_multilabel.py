@@ -61,6 +61,7 @@ def test_a_label_is_given_from_the_threshold_on_and_windows_take_the_highest():
         ),
         ({"text": "好", "labels": [{"a": 1}]}, r"must be a list of labels \(text\), and \{'a': 1\} is none"),
         ({"text": "好", "labels": "['a', 'b']"}, r"a list that is written as text, .* write 'lists: {labels: list}'"),
+        ({"text": "好", "labels": "['a' 'b']"}, r"a list that is written as text, .* write 'lists: {labels: list}'"),
         ({"text": "好", "labels": ["taste"]}, "the label 'taste' is not among those of the training data"),
     ],
 )

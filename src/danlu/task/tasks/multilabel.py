@@ -1,6 +1,5 @@
 """Any number of labels for a text, each decided by itself: a sigmoid a label (Zhang and Zhou, 2006)."""
 
-import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from danlu.data.labels import LabelNames, in_order, is_empty, known_label, label_of, spellings
+from danlu.data.reading.several import LITERAL, cut
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated, Floats, logarithms, tempered
@@ -195,13 +195,12 @@ def _refuse_flags(records: Sequence[Record]) -> None:
 
 
 def _is_written_list(text: str) -> bool:
-    """Whether a text is a list as Python or JSON write it."""
-    if text[:1] != "[" or len(text) > 10_000:
-        return False
+    """Whether a text is a list as JSON, Python or NumPy write it."""
     try:
-        return isinstance(ast.literal_eval(text), list)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        cut(text, LITERAL)
+    except ValueError:
         return False
+    return bool(text)
 
 
 def _labels_in(record: Record, number: int) -> list[str]:
