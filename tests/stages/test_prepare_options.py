@@ -248,3 +248,15 @@ def test_of_several_columns_all_are_compared(tmp_path: Path) -> None:
     assert [record for record in found["train"] if record["question"]] == records
     with pytest.raises(Refusal, match="'question'"):
         prepare(tmp_path, data=lines(tmp_path, [{"context": "a"}], "other.jsonl"), text=["question", "context"])
+
+
+def test_given_sets_that_share_records_are_told_and_kept(tmp_path: Path) -> None:
+    texts, said = different(24), list[str]()
+    given = {
+        name: lines(tmp_path, [{"text": text} for text in texts[start:]], f"{name}.jsonl")
+        for name, start in (("validation", 20), ("test", 21))
+    }
+    data = lines(tmp_path, [{"text": text} for text in texts[:20]])
+    splits = prepare(tmp_path, said, data=data, **given)
+    assert (len(splits["validation"]), len(splits["test"])) == (4, 3)
+    assert [line[:48] for line in said if "flatters" in line] == ["3 of 3 test records are like validation records,"]

@@ -46,3 +46,8 @@ def test_settings_of_another_optimizer_are_refused(settings: dict[str, object], 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adafactor", "muon"])
 def test_settings_that_were_written_down_are_read_again(optimizer: str) -> None:
     assert Training.model_validate(Training(optimizer=optimizer).to_plain()).optimizer == optimizer  # type: ignore[arg-type]
+
+
+def test_a_batch_is_counted_in_one_way() -> None:
+    with pytest.raises(ValidationError, match="'batch_tokens' and 'batch_examples' both say how large a batch is"):
+        Training.model_validate({"batch_tokens": 4096, "batch_examples": 8})

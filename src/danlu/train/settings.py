@@ -18,6 +18,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 BETAS = (0.9, 0.98)
+BATCH_TOKENS = 2048
 
 
 class Training(Part):
@@ -41,7 +42,7 @@ class Training(Part):
     betas: tuple[Share, Share] = Field(default=BETAS, description="of adamw")
     momentum: float | None = Field(default=None, ge=0, lt=1, description="of sgd and muon; None: 0.9, of muon 0.95")
     clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0: no clipping")
-    batch_tokens: int = Field(default=2048, ge=8, description="tokens a batch, padding included")
+    batch_tokens: int = Field(default=BATCH_TOKENS, ge=8, description="tokens a batch, padding included")
     batch_examples: int | None = Field(default=None, ge=1, description="examples a batch, instead of tokens")
     accumulate: int = Field(default=1, ge=1, description="batches an optimizer step")
     precision: Precision = Field(default="auto", description="auto: what is measured to be fastest here")
@@ -78,6 +79,8 @@ class Training(Part):
     def _agrees(self) -> Self:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("'epochs' and 'steps' both say how long to train; give one of them")
+        if self.batch_examples is not None and self.batch_tokens != BATCH_TOKENS:
+            raise ValueError("'batch_tokens' and 'batch_examples' both say how large a batch is; give one of them")
         if self.matrix_rate is not None and self.optimizer != "muon":
             raise ValueError("'matrix_rate' is of the optimizer 'muon' alone; leave it out, or use that one")
         if self.momentum is not None and self.optimizer not in ("sgd", "muon"):

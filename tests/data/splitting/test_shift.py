@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
-from danlu.data.splitting.shift import in_words, shifts
+from danlu.data.splitting.shift import in_words, refuse_unseen_labels, shared_in_words, shifts
 from danlu.machine.seed import generator
 
 
@@ -40,3 +40,9 @@ def test_without_labels_lengths_alone_are_told() -> None:
     assert in_words({"train": 2, "test": 2}, found) == [
         "records: train 2, test 2; lengths differ by up to 0.0% from training"
     ]
+
+
+def test_test_records_that_validation_has_are_told() -> None:
+    assert shared_in_words(np.array([1, 2, 3]), np.array([4, 5])) == []
+    (line,) = shared_in_words(np.array([1, 2, 3]), np.array([3, 3, 9, 10]))
+    assert line.startswith("2 of 4 test records are like validation records")

@@ -102,6 +102,19 @@ def _lengths_apart(first: Integers, second: Integers) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
+def shared_in_words(validation: Integers, test: Integers, language: str = "en") -> list[str]:
+    """A line where test records are like validation records, by the number of each row's cluster, in either language.
+
+    Only sets that were given can share any; they are kept as they are.
+    """
+    shared = int(np.isin(test, validation).sum())
+    told = translator(language)(
+        "{shared:,} of {test:,} test records are like validation records, by which the best model is chosen, so the "
+        "test flatters it; leave them out of the validation set"
+    )
+    return [told.format(shared=shared, test=len(test))] if shared else []
+
+
 def in_words(rows: Mapping[str, int], splits: Mapping[str, Shift], language: str = "en") -> list[str]:
     """The sizes of the splits, and how far they are from training, in one line, in English or Chinese."""
     _ = translator(language)

@@ -34,7 +34,7 @@ from danlu.data.record import Record, text_of
 from danlu.data.splitting.mix import Mix
 from danlu.data.splitting.shares import Shares
 from danlu.data.splitting.shift import in_words as balance_in_words
-from danlu.data.splitting.shift import refuse_unseen_labels, shifts
+from danlu.data.splitting.shift import refuse_unseen_labels, shared_in_words, shifts
 from danlu.data.splitting.split import split, split_by_time
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
@@ -114,17 +114,20 @@ class _Preparation:
         said = spool.said(self.labels[0])
         rng = generator(place.seed, "survey")
         found = surveyed(self._counts(), clusters, said, self.characters, rng)
-        for line in [*in_words(found, place.language), *self.spelled.in_words(place.language)]:
-            place.say(line)
+        self._say([*in_words(found, place.language), *self.spelled.in_words(place.language)])
         rows = self._kept(clusters, said)
-        for line in self.dropped.in_words(place.language):
-            place.say(line)
+        self._say(self.dropped.in_words(place.language))
         if not len(rows):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         split_of = self._split(rows, clusters.near)
+        self._say(shared_in_words(*(clusters.near[split_of == at] for at in (1, 2)), place.language))
         refuse_unseen_labels({name: split_of == number for number, name in enumerate(SPLITS)}, *self.labels)
         writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.executor, self.scratch)
         self._leave(writers, split_of, found)
+
+    def _say(self, lines: list[str]) -> None:
+        for line in lines:
+            self.place.say(line)
 
     def _spooled(self) -> Spool:
         """All sources, chunk by chunk on disk, given sets first: what is like them is dropped from the rest."""
@@ -140,8 +143,7 @@ class _Preparation:
         )
         with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
             chunks = list(stage.executor.map(ingest, raw_chunks(self._sources(bad_rows), stage.compared)))
-        for line in bad_rows.in_words(self.place.language):
-            self.place.say(line)
+        self._say(bad_rows.in_words(self.place.language))
         if stage.repeated_paragraphs is not None:
             chunks = without_repeated_paragraphs(
                 chunks, ingest, stage.columns[0], stage.repeated_paragraphs, stage.executor
@@ -151,8 +153,7 @@ class _Preparation:
             cleaned.count(chunk.cleaned)
         for reason, count in cleaned.dropped.items():
             self.dropped.add(reason, count, cleaned.samples.get(reason, []))
-        for line in Cleaned(changed=cleaned.changed, lost_spans=cleaned.lost_spans).in_words(self.place.language):
-            self.place.say(line)
+        self._say(Cleaned(changed=cleaned.changed, lost_spans=cleaned.lost_spans).in_words(self.place.language))
         if not any(chunk.rows for chunk in chunks if chunk.origin == "train"):
             self._refuse_empty(sum(chunk.empty for chunk in chunks), cleaned)
         return Spool(self.scratch, chunks, stage.compared)
@@ -305,8 +306,7 @@ class _Preparation:
             notes[CLEANERS] = [part.to_plain() for part in rewriters(self.stage.cleaners)]
         put_in_place(self.scratch, self.place.folder, written, notes)
         told = balance_in_words({name: rows[name] for name in written}, compared, self.place.language)
-        for line in [*mixed_in_words(writers.schemas, self.place.language), *told]:
-            self.place.say(line)
+        self._say([*mixed_in_words(writers.schemas, self.place.language), *told])
 
     def _augmented(self) -> int:
         """Add rows to the training split before it is put in place; gives how many it then has."""
