@@ -43,6 +43,7 @@ def test_without_labels_lengths_alone_are_told() -> None:
 
 
 def test_test_records_that_validation_has_are_told() -> None:
-    assert shared_in_words(np.array([1, 2, 3]), np.array([4, 5])) == []
-    (line,) = shared_in_words(np.array([1, 2, 3]), np.array([3, 3, 9, 10]))
+    split_of = np.array([1, 1, 1, 2, 2, 2, 2, 0, -1])
+    assert shared_in_words(np.array([1, 2, 3, 4, 5, 6, 7, 4, 1]), split_of) == []
+    (line,) = shared_in_words(np.array([1, 2, 3, 3, 3, 9, 10, 4, 9]), split_of)
     assert line.startswith("2 of 4 test records are like validation records")

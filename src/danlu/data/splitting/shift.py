@@ -102,11 +102,12 @@ def _lengths_apart(first: Integers, second: Integers) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def shared_in_words(validation: Integers, test: Integers, language: str = "en") -> list[str]:
-    """A line where test records are like validation records, by the number of each row's cluster, in either language.
+def shared_in_words(clusters: Integers, split_of: Integers, language: str = "en") -> list[str]:
+    """A line where test records are like validation records, in either language; of given sets that is kept as it is.
 
-    Only sets that were given can share any; they are kept as they are.
+    - `clusters`: equal for rows that are alike, (N,); `split_of`: 1 for validation and 2 for test, (N,).
     """
+    validation, test = (clusters[split_of == number] for number in (1, 2))
     shared = int(np.isin(test, validation).sum())
     told = translator(language)(
         "{shared:,} of {test:,} test records are like validation records, by which the best model is chosen, so the "

@@ -120,7 +120,7 @@ class _Preparation:
         if not len(rows):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         split_of = self._split(rows, clusters.near)
-        self._say(shared_in_words(*(clusters.near[split_of == at] for at in (1, 2)), place.language))
+        self._say(shared_in_words(clusters.near, split_of, place.language))
         refuse_unseen_labels({name: split_of == number for number, name in enumerate(SPLITS)}, *self.labels)
         writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.executor, self.scratch)
         self._leave(writers, split_of, found)

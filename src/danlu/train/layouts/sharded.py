@@ -48,13 +48,12 @@ class ShardedParameters(Parameters):
         """
         settle(model)
         self.ranks, self._model = ranks, model
-        self._whole = _Whole(copy.deepcopy(model))
         where = next(model.parameters())
+        device, dtype = where.device.type, where.dtype
+        self._whole = _Whole(copy.deepcopy(model.to("cpu")))  # each block goes to the device as it is dealt out
         model.to("cpu" if ranks.first else "meta")
         self._shown, model = dict(model.named_parameters()), self._whole.model
-        dtype = where.dtype
-        self.mesh = DeviceMesh.from_group(ranks.group, where.device.type)
-        _to_float32(model)
+        self.mesh = DeviceMesh.from_group(ranks.group, device)
         policy = MixedPrecisionPolicy(
             param_dtype=None if dtype == torch.float32 else dtype,
             reduce_dtype=torch.float32,
@@ -62,6 +61,7 @@ class ShardedParameters(Parameters):
         )
         self._blocks = _blocks(model)
         for block in (*self._blocks, self._whole):
+            _to_float32(block)
             dealt: Any = fully_shard(block, mesh=self.mesh, mp_policy=policy)
             dealt.set_gradient_divide_factor(1.0)
             dealt.set_force_sum_reduction_for_comms(True)  # gloo knows no other
@@ -226,12 +226,13 @@ def _part(parameter: nn.Parameter) -> Tensor:
 
 
 def _to_float32(model: nn.Module) -> None:
-    """Keep what is dealt out in float32; an embedding's gradient has all of its rows."""
+    """Keep what is not yet dealt out in float32; an embedding's gradient has all of its rows."""
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             module.sparse = False
     for parameter in model.parameters():
-        parameter.data = parameter.data.float()
+        if not isinstance(parameter, DTensor):
+            parameter.data = parameter.data.float()
 
 
 def _blocks(model: nn.Module) -> list[nn.Module]:
