@@ -52,13 +52,15 @@ def test_a_replay_tells_alerts_and_what_was_left_out(
     assert code == 0
     assert "and 2 without a time that can be are left out" in out
     assert re.search(r"  a: \d+ texts, 1 alerts$", out, re.MULTILINE)
-    assert re.search(r"^2025-06-2\d \d\d:00  alert, a: negative texts rise from 1\d% to [56]\d%", out, re.MULTILINE)
+    assert re.search(
+        r"^2025-06-2\d \d\d:\d\d\S+  alert, a: negative texts rise from 1\d% to [56]\d%", out, re.MULTILINE
+    )
     assert "1 rows hold no text" in err
     assert "by a list of words and a rule, which is rough" in err
 
 
 def test_a_replay_plants_surges_and_tells_how_late_they_are_told(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "news.jsonl"
     history(file, [(0.0, 0.15)])
@@ -70,6 +72,12 @@ def test_a_replay_plants_surges_and_tells_how_late_they_are_told(
     assert len(delays) == 2
     assert all(0 < delay <= 72 for delay in delays)
     assert said(capsys, *words)[1] == out
+    monkeypatch.setenv("DANLU_LANGUAGE", "zh")
+    chinese = said(capsys, *words)[1]
+    assert "植入的变化：2 处，其中 2 处在持续期间触发了预警" in chinese
+    assert re.findall(r"([\d.]+) 小时后预警", chinese) == [f"{each:g}" for each in delays]
+    assert not re.search("[a-z]{3,} [a-z]{3,}", chinese)
+    monkeypatch.delenv("DANLU_LANGUAGE")
     code, _, err = said(capsys, *words[:-1], 5000)
     assert (code, "surges cannot be planted" in err) == (2, True)
 

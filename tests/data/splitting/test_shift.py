@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
-from danlu.data.splitting.shift import in_words, refuse_unseen_labels, shared_in_words, shifts
+from danlu.data.splitting.shift import in_words, shared_in_words, shifts
 from danlu.machine.seed import generator
 
 

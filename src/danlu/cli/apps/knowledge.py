@@ -1,7 +1,7 @@
 """`danlu app knowledge`: a folder of documents that answers questions."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -156,6 +156,7 @@ def fit(
     """
     from danlu.apps.knowledge.fitting import fit as fitted
     from danlu.apps.knowledge.fitting import read_questions
+    from danlu.language import default, translator
     from danlu.machine.terminal import show
 
     inside, others = read_questions(questions), read_questions(outside) if outside is not None else []
@@ -166,22 +167,27 @@ def fit(
     ) as knowledge:
         _refresh(knowledge, quiet=True)
         done = fitted(knowledge, inside, others, refuse=share, answer=answer).to_plain()
-        show(f"questions: {done['inside']:,} inside, {done['outside']:,} outside (their document left out, and others)")
-        for name, told in _FITTED.items():
-            if name in done:
-                show(f"{told}: {done[name]['value']:.1%} (95 %: {done[name]['low']:.1%} to {done[name]['high']:.1%})")
-        if "f1" in done:
-            show(f"F1 of those answered: {done['f1']:.1%}")
-        show(f"{knowledge.threshold}: written; a server takes it when it next looks at the folder")
+        for line in _fitted(done, translator(default())):
+            show(line)
+        tell(f"{knowledge.threshold}: written; a server takes it when it next looks at the folder")
 
 
-_FITTED = {
-    "answered": "answered of those inside",
-    "refused": "refused of those outside",
-    "found": "the document is among the five best passages",
-    "holding": "the answer holds a right text, of those answered",
-    "exact_match": "the answer is a right text, of those answered",
-}
+def _fitted(done: dict[str, Any], _: Callable[[str], str]) -> Iterator[str]:
+    """What came of a fit, line by line."""
+    yield _("questions: {inside:,} inside, {outside:,} outside (their document left out, and others)").format(**done)
+    rates = {
+        "answered": _("answered of those inside"),
+        "refused": _("refused of those outside"),
+        "found": _("the document is among the five best passages"),
+        "holding": _("the answer holds a right text, of those answered"),
+        "exact_match": _("the answer is a right text, of those answered"),
+    }
+    for name, told in rates.items():
+        if name in done:
+            yield _("{told}: {value:.1%} (95 %: {low:.1%} to {high:.1%})").format(told=told, **done[name])
+    if "f1" in done:
+        yield _("F1 of those answered: {f1:.1%}").format(**done)
+
 
 COMMANDS = {"start": start, "ask": ask, "refresh": refresh, "fit": fit}
 

@@ -100,6 +100,7 @@ def replay(
     from danlu.apps.monitor.settings import NAME, read_settings
     from danlu.apps.monitor.told import lines_of
     from danlu.apps.monitor.watched import read_items
+    from danlu.language import default
     from danlu.machine.terminal import show
     from danlu.machine.web import Failed
     from danlu.refusal import Refusal
@@ -121,7 +122,7 @@ def replay(
     if plant:
         found.surges = places_for(rows, plant, settings.alarm, times, hours, seed)
         rows = planted(rows, found.surges, seed)
-    for line in lines_of(watched(rows, settings.alarm, found), settings.alarm):
+    for line in lines_of(watched(rows, settings.alarm, found), settings.alarm, default()):
         show(line)
 
 
@@ -134,6 +135,7 @@ def again(
     from danlu.apps.monitor.outbox import again as send_again
     from danlu.apps.monitor.store import NAME as FILE
     from danlu.apps.monitor.store import Store, url_of
+    from danlu.language import default, translator
     from danlu.machine.terminal import show
     from danlu.refusal import Refusal
 
@@ -141,7 +143,8 @@ def again(
         raise Refusal(f"{folder}: holds no {FILE}; give the folder of a monitor")
     opened = Store(store or url_of(folder))
     try:
-        show(f"{send_again(opened)} messages are tried once more by the monitor that runs")
+        told = translator(default())("{messages} messages are tried once more by the monitor that runs")
+        show(told.format(messages=send_again(opened)))
     finally:
         opened.close()
 
@@ -150,23 +153,25 @@ def trial(folder: Folder = _FOLDER) -> None:
     """Send a message to every channel, to see that they work."""
     from danlu.apps.monitor.message import TRIAL
     from danlu.apps.monitor.settings import NAME, read_settings
+    from danlu.language import default, translator
     from danlu.machine.terminal import show
     from danlu.machine.web import Failed
     from danlu.refusal import Refusal
+    from danlu.sentences import in_language
 
     channels = read_settings(folder / NAME).channels
     if not channels:
         raise Refusal(
             f"{folder / NAME}: names no channels; add some, as in channels: {{ops: {{kind: webhook, url: ...}}}}"
         )
-    failed = 0
+    failed, _ = 0, translator(default())
     for name, channel in channels.items():
         try:
-            said = channel.send(TRIAL)
-            show(f"{name}: sent" + (f", but {said}" if said else ""))
+            told = _("{name}: sent, but {reason}") if (said := channel.send(TRIAL)) else _("{name}: sent")
+            show(told.format(name=name, reason=said))
         except Failed as error:
             failed += 1
-            show(f"{name}: not sent: {error}")
+            show(_("{name}: not sent: {reason}").format(name=name, reason=in_language(str(error), default()) or error))
     if failed:
         raise typer.Exit(1)
 
