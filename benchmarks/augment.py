@@ -24,10 +24,11 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from danlu.data.augmenting.augment import augmented
+from danlu.data.augmenting.augment import new_rows
 from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
@@ -129,7 +130,8 @@ def _scores(
         rows = generator(seed, "few").permutation(len(train))[:EXAMPLES].tolist()
         few = [train[row] for row in rows]
         for name, part in parts.items():
-            more = few * (1 + COPIES) if name.startswith("repeat") else augmented(few, [part], seed) if part else few
+            made = new_rows(few, [part] if part else [], seed)
+            more = few * (1 + COPIES) if name.startswith("repeat") else [*few, *chain.from_iterable(made)]
             answers = learn(more, test, seed)
             right = sum(answer == record["label"] for answer, record in zip(answers, test, strict=True))
             found[name].append((right / len(test), len(more)))

@@ -5,7 +5,7 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
 from danlu.answer.matching import best_shared, counted_in, matches, nearest_piece, shared, units
@@ -50,6 +50,7 @@ HAN = some.text(some.sampled_from("李白生于碎叶城，。《》a1 "), min_s
 @settings(max_examples=settings().max_examples * 2)
 @given(WORDS.map(" ".join), WORDS.map(" ".join))
 def test_english_is_compared_as_squad_does(truth, answer):
+    assume(squad_normalised(truth))
     assert shared(truth, answer) == pytest.approx(squad_f1(truth, answer))
     assert matches(truth, answer) == (squad_normalised(truth) == squad_normalised(answer))
 
@@ -73,6 +74,15 @@ def test_hand_worked_values():
     assert shared("", "好") == 0.0
     assert best_shared(["1998", "in 1998"], "in 1998") == 1.0
     assert best_shared([], "1998") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "right", "wrong"),
+    [("A", ["a", "A."], ["", "the", "B"]), ("+", ["+ "], ["-", "", "the"]), ("", [" "], ["the", "A"])],
+)
+def test_a_right_text_of_articles_or_signs_alone_is_matched_by_these_alone(truth, right, wrong):
+    assert [matches(truth, answer) for answer in [*right, *wrong]] == [True] * len(right) + [False] * len(wrong)
+    assert [shared(truth, answer) for answer in [*right, *wrong]] == [1.0] * len(right) + [0.0] * len(wrong)
 
 
 def test_what_is_most_like_an_answer_that_is_nowhere():

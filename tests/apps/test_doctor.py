@@ -1,6 +1,8 @@
 """The doctor: what it tells is what a run does, it leaves nothing behind, and what would stop a run is told."""
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from danlu.cli.check import in_colour, outlooks
 from danlu.cli.main import main
 from danlu.evaluate.reporting.wording import duration
 from danlu.language import translator
+from danlu.stages.kinds.continual import Continual
+from danlu.stages.kinds.teach import Teach
 from danlu.stages.recipe import read
 from danlu.stages.run import run
 from danlu.task.readable import Piece, Row
@@ -117,8 +121,6 @@ def test_the_same_steps_stand_in_a_run(tmp_path: Path) -> None:
     ],
 )
 def test_other_tasks_and_a_frozen_trunk_are_looked_at_too(tmp_path: Path, task: str, data: dict[str, Any]) -> None:
-    import json
-
     path = tmp_path / "data.jsonl"
     lines = [data | {"text": data["text"] + chr(0x4E00 + n * 13) * 3} for n in range(40)]
     path.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
@@ -238,3 +240,70 @@ def test_shards_that_are_not_written_yet_stop_no_training(tmp_path: Path) -> Non
     found = {item.planned.name: item for item in diagnose(read(recipe(tmp_path, shards=shards, lm=later)), tmp_path)}
     assert [item.refused for item in found.values()] == [None] * 4
     assert isinstance(found["lm"].found, TrainingFacts)
+
+
+def test_characters_of_conversations_that_have_no_token_are_told(tmp_path: Path) -> None:
+    lines = [
+        {
+            "messages": [
+                {"role": "user", "content": f"问{n}"},
+                {"role": "assistant", "content": "答" + chr(0x4E00 + n) * 9},
+            ]
+        }
+        for n in range(60)
+    ]
+    path = tmp_path / "said.jsonl"
+    path.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
+    plain = recipe(tmp_path, model=train({"kind": "chat", "template": "plain"}))
+    plain["stages"]["model"]["model"] = SCRATCH | {"architecture": "gpt2"}
+    plain["stages"]["clean"] |= {"data": {"kind": "jsonl", "path": str(path)}, "dedup": "none", "text": "messages"}
+    found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
+    training = found["model"].found
+    assert isinstance(training, TrainingFacts), found["model"].refused
+    assert training.tokens.unknown_share > 0.1
+    assert any(chr(0x4E00 + n) in text for n in range(60) for text in training.tokens.unknown)
+
+
+def test_what_takes_a_trained_model_is_left_out_and_nothing_is_learnt_by_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Continual, "run", lambda *_: pytest.fail("tasks were learnt"))
+    tasks = {name: {"data": "@clean", "task": "classify"} for name in ("one", "two")}
+    plain = recipe(
+        tmp_path,
+        model=train("classify"),
+        followed=train("classify", teacher={"bundle": "@model"}),
+        late=train("classify", model={"kind": "pretrained", "path": "@followed"}, tokenizer=None),
+        turns={"kind": "continual", "tokenizer": "@vocab", "model": SCRATCH, "tasks": tasks},
+        doubted={"kind": "labels", "data": "@clean", "bundle": "@turns:one"},
+        kept=train("classify", data="@doubted"),
+        taught={"kind": "teach", "data": "@clean", "bundle": "@model"},
+        test={"kind": "evaluate", "bundle": "@turns:one", "data": "@clean:test"},
+    )
+    found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
+    assert [item.refused for item in found.values()] == [None] * 10
+    needs = {name: item.needs for name, item in found.items() if item.needs}
+    assert needs == dict.fromkeys(("followed", "late", "taught"), "model") | dict.fromkeys(("doubted", "kept"), "turns")
+
+
+@pytest.mark.parametrize("learnt", [True, False])
+def test_texts_that_a_teacher_is_yet_to_write_are_stood_in_for(
+    learnt: bool, tmp_path: Path, tiny_bundle: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Teach, "run", lambda *_: pytest.fail("the teacher wrote"))
+    lines = [{"text": f"第{n}句{chr(0x4E00 + n * 7)}"} | ({"target": f"第{n}句"} if learnt else {}) for n in range(60)]
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
+    policy = {"kind": "sample", "samples": 2, "max_new_tokens": 4}
+    taught = {"kind": "teach", "data": "@clean", "bundle": str(tiny_bundle("rewrite")), "policy": policy}
+    student = train("rewrite", data="@taught", model=SCRATCH | {"architecture": "gpt2"})
+    plain = recipe(tmp_path, taught=taught, student=student)
+    plain["stages"]["clean"] |= {"data": {"kind": "jsonl", "path": str(path)}, "dedup": "none", "similarity": 1.0}
+    plain["stages"]["clean"]["split"] = {"validation": 0.0, "test": 0.1}  # no teacher writes a validation split
+    found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
+    assert [item.refused for item in found.values()] == [None] * 4
+    assert [name for name, item in found.items() if item.untaught] == ["taught"]
+    data, training = found["clean"].found, found["student"].found
+    assert isinstance(data, DataFacts)
+    assert isinstance(training, TrainingFacts)
+    assert training.records == 2 * data.rows["train"]

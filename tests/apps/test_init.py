@@ -67,6 +67,36 @@ def test_given_splits_stay_as_they_are(tmp_path):
     assert set(clean["split"]) == {"validation"}
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no such file"),
+        ("word\n好\n", "there is no column 'text'"),
+        ("text,label\n好,\n坏,\n", "there is no column 'label'"),
+    ],
+)
+def test_a_split_that_was_named_is_not_dropped(content, reason, tmp_path):
+    (tmp_path / "r.csv").write_text(rows_of(["text", "label"], *map(list, REVIEWS)), "utf-8")
+    if content:
+        (tmp_path / "held.csv").write_text(content, "utf-8")
+    with pytest.raises(Refusal, match=f"the setting test=: held.csv: {reason}"):
+        start(tmp_path, "classify", "r.csv", "test=held.csv")
+    between_tabs(tmp_path)
+    (tmp_path / "held.txt").write_text("好\n坏\n", "utf-8")
+    with pytest.raises(Refusal, match=r"the setting test=: held.txt: lacks what the task classify learns from"):
+        start(tmp_path, "classify", "reviews.txt", "test=held.txt")
+
+
+def test_texts_of_files_of_which_few_are_alike_are_all_learnt_as_a_language(tmp_path):
+    for place, name in enumerate(("news", "books", "notes")):
+        (tmp_path / "texts").mkdir(exist_ok=True)
+        lines = [text for text, _ in REVIEWS[place * 20 : place * 20 + (1 if name == "notes" else 20)]]
+        (tmp_path / "texts" / f"{name}.txt").write_text("\n".join(lines), "utf-8")
+    clean = start(tmp_path, "causal_lm", "texts")["clean"]
+    assert "minimum_label_count" not in clean
+    assert len(clean["data"]) == 3
+
+
 def test_what_is_said_is_not_guessed(tmp_path):
     rows = [["id", "a", "b", "c"], *([str(n), text, label, label] for n, (text, label) in enumerate(REVIEWS))]
     (tmp_path / "r.csv").write_text(rows_of(*rows), "utf-8")

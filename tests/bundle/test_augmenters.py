@@ -17,7 +17,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from danlu.data.augmenting.augment import augmented
+from danlu.data.augmenting.augment import new_rows
 from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -93,7 +93,8 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def new(records: list[Record], seed: int = 0, **section: Any) -> list[Record]:
-    return augmented(records, [Augmenter.model_validate(section)], seed)[len(records) :]
+    (found,) = new_rows(records, [Augmenter.model_validate(section)], seed)
+    return found
 
 
 def test_the_masked_model_fills_words_in_and_leaves_punctuation_and_pieces_as_they_are(guesser: str) -> None:

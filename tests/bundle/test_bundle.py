@@ -183,6 +183,13 @@ def rewrite(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
 
 
+def test_hidden_files_may_lie_beside_adapters_too(folder: Path) -> None:
+    (folder / "adapters" / "mine" / ".cache").mkdir(parents=True)
+    for place in (".DS_Store", "adapters/mine/.DS_Store", "adapters/mine/.cache/found"):
+        (folder / place).write_bytes(b"\0")
+    assert load(folder).predict(["好"])
+
+
 def test_a_newer_format_is_refused(folder: Path) -> None:
     rewrite(folder, format=99)
     with pytest.raises(Refusal, match=r"format 99 is newer than 3.*upgrade"):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 import danlu
 from danlu.bundle import adapter, golden, manifest
+from danlu.bundle.adapt import room_for
 from danlu.bundle.merge import combine, fold
 from danlu.bundle.signature import new_key
 from danlu.bundle.verify import verify
@@ -35,6 +37,9 @@ ADAPTERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "others": (LORA, LABELS | {"labels": ["bad", "good"]}),
     "soft": ({"kind": "prompt", "size": 3}, LABELS),
     "biases": ({"kind": "bitfit"}, LABELS),
+    "pooled": (LORA, LABELS | {"pooling": "mean", "head": [[1.0] * 33, [-1.0] * 33]}),
+    "turned": (LORA, LABELS | {"pooling": "mean", "head": [[-2.0] * 33, [2.0] * 33]}),
+    "last": (LORA, LABELS | {"pooling": "last", "head": [[1.0] * 33, [-1.0] * 33]}),
 }
 
 
@@ -83,6 +88,13 @@ def test_the_average_of_adapters_serves_beside_them(whole: Path, tiny: SimpleNam
     assert verify(place) == []
 
 
+def test_heads_that_tasks_have_of_their_own_are_averaged(whole: Path, tmp_path: Path) -> None:
+    place = combine(whole, {"pooled": 1, "turned": 3}, "both", tmp_path / "copy")
+    task = manifest.read(place)["adapters"]["both"]["task"]
+    assert task["head"] == [[-1.25] * 33, [1.25] * 33]
+    assert verify(place) == []
+
+
 @pytest.mark.parametrize("name", ["a", "biases", "words"])
 def test_what_is_folded_answers_as_the_adapter_did(
     whole: Path, tiny: SimpleNamespace, tmp_path: Path, name: str
@@ -109,6 +121,8 @@ def test_what_makes_no_sense_is_one_sentence_and_nothing_is_written(whole: Path,
         ({"a": 1, "soft": 1}, {}, r"other methods \(lora and prompt\)"),
         ({"a": 1, "b": 1}, {"summed": True}, r"has more than updates that can be added up \('.*pooler"),
         ({"a": 1, "bb": 1}, {}, "has no adapter 'bb'"),
+        ({"pooled": 1, "turned": 1}, {"summed": True}, r"has more than updates that can be added up \('head'\)"),
+        ({"pooled": 1, "last": 1}, {}, r"other settings of the task, 'pooling' \(mean and last\)"),
         ({"a": 1, "base": 1}, {}, "'base' is the model without any adapter"),
         ({"a": 1, "b": -1}, {}, "'b' has the weight -1; write a number above 0"),
         ({"words": 1, "more": float("nan")}, {"summed": True}, "'more' has the weight nan; write another number"),
@@ -162,3 +176,15 @@ def test_the_command_adds_up_folds_and_lets_the_signature_go(
         (["a=much", "b", "--name", "x"], "'a=much': expected the name of an adapter and a number"),
     ):
         assert sentence in call(*words, code=2)
+
+
+def test_what_another_process_has_added_meanwhile_is_not_lost(folder: Path) -> None:
+    facts, first = manifest.read(folder), ExitStack()
+    begun = first.enter_context(room_for("one", folder, dict(facts), folder))
+    with room_for("two", folder, dict(facts), folder) as second:
+        manifest.write(second, facts | {"provenance": {"of": "two"}})
+    manifest.write(begun, facts | {"provenance": {"of": "one"}})
+    with pytest.raises(Refusal, match="another process has changed this bundle meanwhile"):
+        first.close()
+    assert manifest.read(folder)["provenance"] == {"of": "two"}
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]

@@ -43,6 +43,7 @@ def test_a_bundle_is_pruned_from_the_shell(trained, file, tmp_path, capsys):
     ("words", "said"),
     [
         (["prune", "{bundle}", "neurons", "--output", "out"], "'neurons': neurons: share"),
+        (["prune", "{bundle}", "neurons:0.5:0.25", "--output", "out"], "'share' is given twice"),
         (["prune", "{bundle}", "neuron:0.5", "--output", "out"], "did you mean 'neurons'"),
         (["prune", "{bundle}", "neurons:0.5", "--output", "{bundle}"], "is there already"),
         (["compress", "{bundle}", "{file}", "--floor", "accuracy -1", "--out", "out", "--target", "speed"], "latency"),
@@ -69,6 +70,19 @@ def test_data_are_a_file_or_the_splits_of_a_prepared_folder(trained, file, tmp_p
     assert given.tested(tmp_path / "clean", [], "test", str(trained)) == unseen
     assert given.trained(tmp_path / "clean", None, str(trained)) == (learnt, unseen[:8])
     assert given.trained(tmp_path / "clean", file, str(trained)) == (unseen, [])
+
+
+def test_other_files_of_the_same_suffix_are_read_as_the_test_is(trained, file, tmp_path, unseen):
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(["stars;review", *(f"{each['label']};{each['text']}" for each in unseen)]))
+    settings = ["delimiter=;", "columns.text=review", "columns.label=stars"]
+    alike = given.settings_for(file, settings, other)
+    assert given.trained(file, other, str(trained), alike) == (unseen, [])
+    assert given.others_of(other, str(trained), alike) == unseen
+    assert [record["text"] for record in given.texts_of(other, alike)] == [record["text"] for record in unseen]
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"text": "good film"}\n')
+    assert given.settings_for(file, settings, lines) == given.settings_for(file, settings, None) == []
 
 
 def test_a_training_after_pruning_is_short_unless_it_is_told_otherwise():

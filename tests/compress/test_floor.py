@@ -24,6 +24,8 @@ def floor(text, task="classify"):
         ("mae <= 2", "regress", 1.5, 2.0),
         ("perplexity +3", "causal_lm", 20.0, 23.0),
         ("bleu -0.5", "translate", 30.0, 29.5),
+        ("accuracy >= 87 %", "classify", 0.9, 0.87),
+        ("accuracy -0.5 %", "classify", 0.9, 0.895),
     ],
 )
 def test_a_floor_lies_where_it_says(text, task, original, at):
@@ -51,6 +53,8 @@ def test_rounding_does_not_break_a_floor():
         ("accuracy -0.5 -0.6", "expected a metric"),
         ("accuracy +0.5", "written 'accuracy -0.5'"),
         ("accuracy 90", "write 'accuracy 0.9' for 90 %"),
+        ("accuracy 0.5 points", "write 'accuracy -0.5' for a change from the original, or 'accuracy >= 0.5 points'"),
+        ("accuracy 1%", "without a sign may be a change or a value"),
         ("accuracy <= 0.9", "on the other side"),
         ("accuracy -nan", "expected a metric"),
         ("", "expected a metric"),

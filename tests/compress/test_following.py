@@ -179,10 +179,11 @@ def test_a_pruning_that_cuts_otherwise_and_moves_answers_is_followed_too(joined,
 def test_texts_without_labels_that_are_of_no_use_are_one_sentence(
     trained, learnt, tmp_path, capsys, lines, words, said
 ):
-    for name, each in (("more", lines), ("test", [json.dumps(record) for record in learnt[:8]])):
+    written = [json.dumps(record) for record in learnt[:16]]
+    for name, each in (("more", lines), ("test", written[:8]), ("train", written[8:])):
         (tmp_path / f"{name}.jsonl").write_text("".join(line + "\n" for line in each))
     test, out = tmp_path / "test.jsonl", tmp_path / "out"
-    command = ["compress", trained, test, "--floor", "accuracy -50", "--out", out, "--train", test]
+    command = ["compress", trained, test, "--floor", "accuracy -50", "--out", out, "--train", tmp_path / "train.jsonl"]
     with pytest.raises(SystemExit) as ended:
         main([*map(str, command), "--rungs", "neurons:0.5", "--unlabelled", str(tmp_path / "more.jsonl"), *words])
     told = "".join(capsys.readouterr())

@@ -261,7 +261,7 @@ def test_what_writes_has_rungs_with_weights_alone_in_few_bits(tiny_bundle, tmp_p
 
 def test_perplexities_of_other_tokens_are_not_compared(tiny_bundle, tmp_path):
     folder, records = tiny_bundle("causal_lm"), [{"text": "这本书写得很好"}, {"text": "物流太慢"}]
-    settings = {"rungs": "vocabulary,float32", "train": records, "how": QUICK, "say": lambda _: None}
+    settings = {"rungs": "vocabulary,float32", "train": [{"text": "一本好书"}], "how": QUICK, "say": lambda _: None}
     settings["target"] = "size"  # in which the same in another number format gains nothing
     ladder = compress(folder, records, "perplexity +3", tmp_path / "out", **settings)
     assert "is told by the token" in ladder.rows[0].refused

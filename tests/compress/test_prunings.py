@@ -1,15 +1,19 @@
 """What is taken out is gone, and what is left says what the whole says without it."""
 
 import copy
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
+from danlu.bundle import manifest
 from danlu.compress.anatomy import FAMILIES, blocks, rows_first
-from danlu.compress.pruning import Pruning, Subject
+from danlu.compress.prune import prune
+from danlu.compress.pruning import Pruned, Pruning, Subject
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -139,9 +143,10 @@ def test_single_weights_become_zero_and_nothing_gets_smaller():
     ("settings", "kind", "words"),
     [
         ({"kind": "heads", "share": 0.5}, "bert", "take out neurons or layers"),
-        ({"kind": "heads", "share": 0.1}, "llama", "the share of one is 0.50"),
+        ({"kind": "heads", "share": 0.1}, "llama", "the share of one is 0.5"),
         ({"kind": "layers", "share": 0.1}, "bert", "leaves all of them; the share of one is 0.33"),
         ({"kind": "layers", "share": 0.9}, "bert", "leaves none"),
+        ({"kind": "magnitude", "share": 1e-7}, "bert", "leaves all of them; the share of one is 0.000"),
         ({"kind": "neurons", "share": 0.01}, "bert", "raise 'share', or lower 'multiple'"),
         ({"kind": "neurons", "share": 0.5}, "bert", "there are none; give data"),
         ({"kind": "vocabulary"}, "bert", "there are none; give data"),
@@ -186,7 +191,6 @@ def test_a_layer_that_changes_nothing_goes_first(subject):
 def test_every_pruning_leaves_a_bundle_that_answers(trained, learnt, unseen, tmp_path):
     from danlu.bundle.bundle import load
     from danlu.bundle.verify import verify
-    from danlu.compress.prune import prune
     from danlu.compress.rung import pruning_of
 
     pieces = {
@@ -204,6 +208,23 @@ def test_every_pruning_leaves_a_bundle_that_answers(trained, learnt, unseen, tmp
     assert verify(made.folder) == []
     with pytest.raises(Refusal, match="is there already"):
         prune(trained, [], tmp_path / "made", learnt)
+
+
+def test_marks_move_with_the_texts_that_are_cleaned(tiny_bundle, tmp_path):
+    folder, seen = tmp_path / "bundle", []
+    shutil.copytree(tiny_bundle("tag"), folder)
+    manifest.write(folder, manifest.read(folder) | {"cleaners": ["whitespace"]})
+    text = "这  本书  写得很好"
+    record = {"text": text, "entities": [{"start": 7, "end": 9, "label": "LOC"}]}
+
+    def looked_at(subject):
+        seen.extend(subject.records)
+        return Pruned(subject.model, subject.tokenizer)
+
+    prune(folder, [SimpleNamespace(pruned=looked_at)], tmp_path / "out", [record])
+    (mark,) = seen[0]["entities"]
+    assert seen[0]["text"] != text
+    assert seen[0]["text"][mark["start"] : mark["end"]] == text[7:9]
 
 
 def test_the_records_decide_what_goes(subject, learnt):
@@ -229,7 +250,6 @@ SORRY = {
 @pytest.mark.parametrize("kind", kinds(Task))
 def test_the_bundle_of_every_task_is_pruned_and_answers_or_the_reason_is_said(tiny_bundle, kind, tmp_path):
     from danlu.bundle.bundle import load
-    from danlu.compress.prune import prune
     from danlu.compress.rung import pruning_of
 
     folder = tiny_bundle(kind)

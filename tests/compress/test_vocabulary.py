@@ -79,3 +79,56 @@ def test_where_all_words_are_used_nothing_can_go(subject):
     made = pruned(given)
     with pytest.raises(Refusal, match="the records use all"):
         pruned(replace(given, model=made.model, tokenizer=made.tokenizer))
+
+
+def small(kind, tokenizer, auto):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    named = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
+    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), max_position_embeddings=256, **sizes, **named)
+    torch.manual_seed(0)
+    return auto.from_config(config).eval()
+
+
+def test_a_task_names_the_tokens_that_end_an_answer_by_their_new_numbers():
+    tokenizer = Bpe(size=400).build(lambda: iter(TEXTS * 3))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    model = small("llama", tokenizer, AutoModelForCausalLM)
+    task = Task.model_validate({"kind": "chat", "template": "chatml"}).shaped("decoder").suited(model, tokenizer, print)
+    said = [{"role": "user", "content": "the tower"}, {"role": "assistant", "content": "was lower"}]
+    made = pruned(Subject(model, tokenizer, task, [{"messages": said}]))
+    names = [
+        each.convert_ids_to_tokens(list(ends))
+        for each, ends in zip((tokenizer, made.tokenizer), (task.ends, made.task.ends), strict=True)
+    ]
+    assert names[0] == names[1] == ["<|endoftext|>", "<|im_end|>"]
+    assert made.model.config.eos_token_id == list(made.task.ends)
+    assert made.task.suited(made.model, made.tokenizer, print) == made.task
+
+
+@pytest.mark.parametrize("shape", ["encoder", "decoder"])
+def test_words_that_labels_are_asked_for_by_stay_though_no_text_has_them(shape):
+    texts = [*TEXTS, "wonderful", "awful", "it was late"] * 3
+    if shape == "encoder":
+        tokenizer = WordPiece(size=400, min_frequency=1).build(lambda: iter(texts))
+        model = small("bert", tokenizer, AutoModelForMaskedLM)
+    else:
+        tokenizer = Bpe(size=400).build(lambda: iter(texts))
+        tokenizer.add_special_tokens({"bos_token": "<|begin|>"})  # the last of all numbers
+        model = small("llama", tokenizer, AutoModelForCausalLM)
+    words = {"good": "wonderful", "bad": "awful"}
+    template = {"text": "{text} was {label}", "verbalizer": words}
+    records = [SEEN[0] | {"label": "bad"}]
+    task = Task.model_validate({"kind": "prompted", "template": template}).shaped(shape).fitted(records)
+    task = task.suited(model, tokenizer, print)
+    made = pruned(Subject(model, tokenizer, task, records))
+    assert len(made.tokenizer) < len(tokenizer)
+    asked = [
+        each.convert_ids_to_tokens(which.encode(records, each, 64, labelled=True)[0].targets["tokens"].tolist())
+        for which, each in ((task, tokenizer), (made.task, made.tokenizer))
+    ]
+    assert asked[0] == asked[1]
+    begins = [
+        each.convert_ids_to_tokens(list(which.begins))
+        for which, each in ((task, tokenizer), (made.task, made.tokenizer))
+    ]
+    assert begins[0] == begins[1] == ([] if shape == "encoder" else ["<|begin|>"])

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from danlu.apps.data_profile import profile
 from danlu.data.corpus.prepared import load, load_survey
-from danlu.data.labels import in_order, key_of, known_label, label_of, spellings
+from danlu.data.labels import in_order, key_of, known_label, label_of, name_of, spellings
 from danlu.data.reading.format import guess
 from danlu.data.record import Record
 from danlu.data.wrong_labels.suspects import labels_in
@@ -219,3 +219,21 @@ def test_names_of_labels_that_are_numbers_come_from_the_format(tmp_path):
     (tmp_path / "r.csv").write_text("text,label\na,1\nb, 2 \nc,3\n", encoding="utf-8")
     source = guess(str(tmp_path / "r.csv"), settings=["names={'1': sport, '2': art}"])
     assert [record["label"] for record in source.read()] == ["sport", "art", "3"]
+
+
+def test_a_label_finds_its_name_however_its_number_is_spelled(tmp_path):
+    names = {"0": "neg", "1": "pos", "m": "male", "M": "Monday"}
+    given = [0, 1.0, "1.0", "１", " 0.0 ", "m", "M", "2", None, True]
+    assert [name_of(value, names) for value in given] == [
+        "neg", "pos", "pos", "pos", "neg", "male", "Monday", None, None, None,
+    ]  # fmt: skip
+    rows = "text,label\na,0.0\nb,１\nc,1\n"
+    (tmp_path / "r.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "s.jsonl").write_text('{"text": "a", "labels": ["1.0", 0, "x"]}\n', encoding="utf-8")
+    settings = ["names={'0': neg, '1': pos}"]
+    assert [record["label"] for record in guess(str(tmp_path / "r.csv"), settings=settings).read()] == [
+        "neg",
+        "pos",
+        "pos",
+    ]
+    assert next(guess(str(tmp_path / "s.jsonl"), settings=settings).read())["labels"] == ["pos", "neg", "x"]

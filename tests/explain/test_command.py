@@ -1,5 +1,6 @@
 """`danlu explain`, as people use it."""
 
+import io
 import json
 import re
 
@@ -90,6 +91,10 @@ def test_a_text_of_unknown_words_alone_is_told(planted_folder, capsys):
         (["  "], "the text is empty"),
         (["the river", "--target", "bribht"], "did you mean 'bright'"),
         (["nowhere.csv"], "nowhere.csv: there is no such file"),
+        (["nowhere.ndjson"], "nowhere.ndjson: there is no such file"),
+        (["nowhere.xlsx"], "nowhere.xlsx: there is no such file"),
+        (["/tmp/无此.csv"], "/tmp/无此.csv: there is no such file"),
+        (["/"], "/: is a folder"),
         (['{"txt": "the river"}'], "there is no column 'text'"),
     ],
 )
@@ -98,6 +103,38 @@ def test_nonsense_is_one_sentence(planted_folder, words, said, capsys):
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_words_that_end_like_a_file_are_a_text(planted_folder, capsys):
+    code, out, err = run(capsys, planted_folder, "看这个文件data.csv", "--method", "gradient_input", "--no-check")
+    assert code == 0, err
+    assert "看这个文件data.csv" in out
+
+
+def test_lines_of_standard_input_are_explained(planted_folder, tmp_path, capsys, monkeypatch):
+    numbers = tmp_path / "a.json"
+    fast = ("--method", "gradient_input", "--no-check", "--json", numbers)
+    for typed, texts in (("the spark\nthe river\n", ["the spark", "the river"]), ('{"text": "the"}\n', ["the"])):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+        assert run(capsys, planted_folder, "-", *fast)[0] == 0
+        assert [each["texts"]["text"] for each in json.loads(numbers.read_text())] == texts
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert "standard input: no text came" in run(capsys, planted_folder, "-", *fast)[2]
+
+
+def test_rows_without_words_are_left_out_and_told(planted_folder, learnt, tmp_path, capsys):
+    data, numbers = tmp_path / "data.jsonl", tmp_path / "a.json"
+    fast = ("--method", "gradient_input", "--no-check", "--json", numbers)
+    rows = [learnt[0], {"text": "", "label": "dull"}, learnt[1]]
+    data.write_text("".join(json.dumps(record) + "\n" for record in rows))
+    code, _, err = run(capsys, planted_folder, data, *fast)
+    assert code == 0, err
+    assert "1 texts have no word" in err
+    assert [each["record"] for each in json.loads(numbers.read_text())] == [0, 2]
+    data.write_text('{"text": ""}\n' * 2)
+    code, _, err = run(capsys, planted_folder, data, *fast)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "there is no word that the model reads" in err
 
 
 def test_a_file_that_cannot_be_written_is_told_before_the_work(planted_folder, capsys):

@@ -13,7 +13,9 @@ from danlu.engine.engine import Network
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.explain.explain import explain
+from danlu.explain.wording import warnings
 from danlu.explain.words import in_order
+from danlu.language import translator
 from danlu.model.policy import Policy
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
@@ -115,6 +117,22 @@ def test_pairs_are_explained_in_both_texts(planted, bright):
         assert "".join(piece for piece, _ in in_order(told.texts[column], words)) == text
         assert len(words) >= 3
     pairs.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_of_a_text_in_pieces_the_one_that_speaks_most_is_explained_and_the_whole_told(planted, language):
+    task = planted.task.model_copy(update={"too_long": "split", "max_length": 12})
+    pieces = dataclasses.replace(planted, task=task)
+    text = "the river was cold and we walked along it until evening came with spark"
+    (answer,) = pieces.predict([text])
+    (told,) = explain(pieces, [text], FAST, checked=False, target="bright")
+    assert "spark" in dict(told.ranked())
+    assert told.whole == pytest.approx(answer["scores"]["bright"], abs=1e-4)
+    assert told.shown > told.whole + 0.05
+    assert any(f"{told.whole:.1%}" in sentence for sentence in warnings(told, translator(language)))
+    (short,) = explain(pieces, ["the spark"], FAST, checked=False)
+    assert short.whole is None
+    pieces.close()
 
 
 def test_a_number_is_in_the_unit_of_the_data(opened):

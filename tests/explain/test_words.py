@@ -131,6 +131,19 @@ def test_later_windows_of_a_text_are_found_where_they_stand():
     assert own[-1].end == len(text)
 
 
+def test_a_prompt_that_stands_in_its_template_too_is_found_at_the_end():
+    made = tokenizer("wordpiece")
+
+    def places(ids: list[int]) -> list[int]:
+        row = Encoded(0, (Row(np.array(ids, np.int32)),))
+        return [at for at, token in enumerate(tokens_of(row, {"text": "nine"}, made, late=True)) if token.column]
+
+    nine, rest = (made(text, add_special_tokens=False)["input_ids"] for text in ("nine", "the train leaves at"))
+    assert places([*nine, *rest, *nine]) == [*range(len(nine) + len(rest), 2 * len(nine) + len(rest))]
+    ended = [*nine, *rest, *nine, made.sep_token_id, *nine]  # a role behind what was said
+    assert places(ended) == places(ended[: -len(nine)])
+
+
 @pytest.mark.parametrize("text", ["The train, 床前明月光。", "👩‍👩‍👧 naïve"])
 def test_a_row_as_it_is_read_is_a_text_with_all_of_its_tokens(text):
     (item,) = windows([text], tokenizer("bpe"), 4096, "stop")

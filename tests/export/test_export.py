@@ -18,8 +18,9 @@ import danlu
 from danlu.bundle.bundle import load
 from danlu.cli.main import main
 from danlu.export import compare
-from danlu.export.export import Exported, export
-from danlu.export.target import Target
+from danlu.export.export import FEW_BITS, TOLERANCES, Exported, _tolerance, export
+from danlu.export.feeds import SAMPLES, _shown
+from danlu.export.target import Original, Target
 from danlu.serve.limits import Limits
 from danlu.serve.shelf import Place, Shelf
 
@@ -150,6 +151,21 @@ def test_eight_bits_are_smaller_and_say_how_many_answers_agree(
     with danlu.load(found.path) as bundle:
         assert bundle.network.number_format == "int8"
         assert bundle.facts["provenance"]["exported"]["agreeing"] == found.agreeing
+
+
+def test_answers_that_are_numbers_alone_agree_in_few_bits_only_where_they_are_near() -> None:
+    numbers, labels = [{"value": 1.0}, {"vector": [0.5, 0.1]}], [{"label": "good", "scores": {"good": 0.9}}]
+    assert _tolerance("int8_static", numbers) == FEW_BITS["int8"]
+    assert _tolerance("int4_weights", numbers) == FEW_BITS["int4_weights"]
+    assert _tolerance("int4_weights", labels) == float("inf")
+    assert _tolerance("bfloat16", labels) == _tolerance("bfloat16", numbers) == TOLERANCES["bfloat16"]
+
+
+def test_what_is_shown_is_drawn_from_all_records() -> None:
+    records = [{"text": str(number)} for number in range(5000)]
+    shown = _shown(Original(None, records))  # type: ignore[arg-type]
+    assert len(shown) == SAMPLES
+    assert int(shown[-1]["text"]) > 4500
 
 
 def test_what_is_served_is_what_an_export_answers_in_process(exported: Callable[..., Exported]) -> None:

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from in_proportion import BOUND, growth
 from tokenizers import Tokenizer as Backend
 
 import danlu
 from danlu.bundle.bundle import save
 from danlu.export.export import export
-from danlu.export.gguf_words import CUTS, words_of
+from danlu.export.gguf_words import CUTS, Words, _joining, words_of
 from danlu.export.target import Target
 from danlu.export.targets.gguf import turned
 from danlu.task.task import Task
@@ -108,6 +110,30 @@ def test_words_that_such_programs_would_not_keep_whole_are_refused(tmp_path: Pat
     save(tmp_path / "bundle", transformers.LlamaForCausalLM(config), tokenizer, task, **told)
     with pytest.raises(danlu.Refusal, match="would cut 'हि"):
         export(tmp_path / "bundle", tmp_path / "out.gguf", Target.model_validate("gguf"))
+
+
+def test_texts_within_messages_are_tried_too(bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tried: list[str] = []
+
+    def looked_at(_tokenizer: object, _size: int, texts: list[str]) -> None:
+        tried.extend(texts)
+        raise danlu.Refusal("seen")
+
+    monkeypatch.setattr("danlu.export.targets.gguf.words_of", looked_at)
+    records = [{"text": "a", "messages": [{"role": "user", "content": "said"}, {"content": ["in", {"parts": "too"}]}]}]
+    with pytest.raises(danlu.Refusal, match="seen"):
+        export(bundle, tmp_path / "out.gguf", Target.model_validate("gguf"), records=records)
+    assert {"a", "said", "in", "too"} <= set(tried)
+
+
+def test_pieces_of_a_long_text_are_joined_by_score_and_then_from_the_left() -> None:
+    tokens = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abc", "ab", "bc", "abab", "▁a"]
+    scores = {"bc": 2.0, "ab": 1.0, "abab": 1.0}
+    words = Words("llama", "default", tokens, [1] * len(tokens), [scores.get(token, -9.0) for token in tokens], [])
+    cut = _joining(words)
+    assert [tokens[number] for number in cut("ababc ba")] == ["▁", "ab", "a", "bc", "▁", "b", "a"]
+    assert [tokens[number] for number in cut("é")] == ["▁", "<0xC3>", "<0xA9>"]
+    assert growth(partial(cut, "abab" * 500), partial(cut, "abab" * 2_000)) < BOUND
 
 
 @pytest.mark.parametrize("count", [3, 4])

@@ -268,3 +268,9 @@ def test_what_one_file_does_to_its_reader_keeps_no_other_from_being_read(
         done = index.refresh(tmp_path / "docs")
         assert index.names() == ["a.txt", "c.txt"]
         assert done.unread == [("b.txt", "its reader failed (RecursionError); save it anew")]
+
+
+def test_the_file_of_a_row_is_the_one_that_it_stands_in(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text,file\n1,foo bar,other.txt\n", encoding="utf-8")
+    (found,) = documents_in(tmp_path / "a.csv", "a.csv", [])
+    assert found.facts == {"id": "1", "file": "a.csv"}

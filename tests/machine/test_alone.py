@@ -58,9 +58,10 @@ def test_an_error_inside_frees_the_folder(tmp_path: Path) -> None:
         f"4194304 {socket.gethostname()} 1",  # no process has this number
         f"{os.getpid()} {socket.gethostname()} 1",  # this number was given again to a younger process
         "not what we write",
+        "² host 1",
         "",
     ],
-    ids=["no process", "a younger process", "not ours", "empty"],
+    ids=["no process", "a younger process", "not ours", "no number", "empty"],
 )
 def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, left: str) -> None:
     (tmp_path / NAME).write_text(left)

@@ -1,6 +1,7 @@
 """GGUF files are compared with the model that they were written from."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from danlu.bundle.adapt import base_folder
 from danlu.bundle.verify import verify
 from danlu.machine import device
 from danlu.machine.gguf import is_gguf
+from danlu.machine.gguf_positions import LLAMA
 from danlu.machine.hub import local_folder
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
@@ -55,17 +57,26 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return found
 
 
-def network(tokenizer: PreTrainedTokenizerFast, *, tied: bool) -> Qwen2ForCausalLM:
+def network(tokenizer: PreTrainedTokenizerFast, *, tied: bool, **more: Any) -> Qwen2ForCausalLM:
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4} | more
     config = Qwen2Config(vocab_size=len(tokenizer) + FILLERS, num_key_value_heads=2, tie_word_embeddings=tied, **sizes)
     return Qwen2ForCausalLM(config).eval()
 
 
 def written(
-    path: Path, model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, kinds: dict[str, Any] | None = None
+    path: Path,
+    model: Qwen2ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    kinds: dict[str, Any] | None = None,
+    *,
+    without: str = "nothing",
+    more: Callable[[Any], None] = lambda writer: None,
 ) -> Path:
-    """A file as llama.cpp's converter writes it; `kinds` of quantisation by the end of a tensor's name."""
+    """A file as llama.cpp's converter writes it; `kinds` of quantisation by the end of a tensor's name.
+
+    Tensors whose names begin with `without` are left out, and `more` writes what else is to stand there.
+    """
     writer, config = gguf.GGUFWriter(str(path), "qwen2"), model.config
     writer.add_context_length(64)
     writer.add_embedding_length(config.hidden_size)
@@ -92,12 +103,15 @@ def written(
             ours = ours.replace(theirs, short)
         ours = ours.replace("model.layers.", "blk.")
         values = tensor.numpy().astype(np.float32)
+        if ours.startswith(without):
+            continue
         kind = next((kind for end, kind in (kinds or {}).items() if ours.endswith(end)), None)
         if kind is None:
             writer.add_tensor(ours, values)
         else:
             packed = gguf.quants.quantize(values, kind)
             writer.add_tensor(ours, packed, raw_dtype=kind)
+    more(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -170,6 +184,94 @@ def test_a_damaged_file_is_refused_and_leaves_nothing(
         local_folder(str(path), [])
     kept = device.cache_folder() / "gguf"
     assert not any(each.name.startswith(damage) for each in kept.glob("*"))
+
+
+def _linear(writer: Any) -> None:
+    writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    writer.add_rope_scaling_factor(4.0)
+
+
+def _yarn(writer: Any) -> None:
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(4.0)
+    writer.add_rope_scaling_orig_ctx_len(16)
+
+
+DIVISORS = [1.0, 1.0, 2.694530487060547, 8.0]  # of Llama 3.1, where the base is 500,000 and a head has 8 numbers
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        ({"rope_type": "linear", "factor": 4.0}, _linear),
+        ({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}, _yarn),
+        (
+            {"rope_type": "llama3", "factor": 8.0, **LLAMA},
+            lambda writer: writer.add_tensor("rope_freqs.weight", np.array(DIVISORS, np.float32)),
+        ),
+    ],
+)
+def test_positions_are_scaled_as_the_file_says(
+    told: dict[str, Any], more: Callable[[Any], None], tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = network(tokenizer, tied=True, rope_parameters={"rope_theta": 5e5, **told})
+    path = written(tmp_path / f"{told['rope_type']}.gguf", model, tokenizer, more=more)
+    read = AutoModelForCausalLM.from_pretrained(local_folder(str(path), []), dtype=torch.float32)
+    ids = torch.arange(40)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(read(input_ids=ids).logits, model(input_ids=ids).logits, rtol=1e-4, atol=1e-5)
+
+
+def test_positions_that_are_scaled_in_an_unknown_way_are_refused(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = network(tokenizer, tied=True)
+
+    def of_another_kind(writer: Any) -> None:
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
+
+    path = written(tmp_path / "long.gguf", model, tokenizer, more=of_another_kind)
+    with pytest.raises(Refusal, match=r"long\.gguf: its positions are scaled by 'longrope', which is not read"):
+        local_folder(str(path), [])
+
+    def by_other_numbers(writer: Any) -> None:
+        writer.add_tensor("rope_freqs.weight", np.array([1, 2, 3, 4], np.float32))
+
+    path = written(tmp_path / "other.gguf", model, tokenizer, more=by_other_numbers)
+    with pytest.raises(Refusal, match=r"scaled by the tensor 'rope_freqs.*, and not as Llama"):
+        local_folder(str(path), [])
+
+
+def test_a_file_that_is_not_all_of_a_model_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = network(tokenizer, tied=True)
+    path = written(tmp_path / "lacking.gguf", model, tokenizer, without="blk.1.ffn")
+    with pytest.raises(Refusal, match=r"holds no 'model\.layers\.1\.mlp\..*', and lacks 4 of the weights"):
+        local_folder(str(path), [])
+    path = written(tmp_path / "split.gguf", model, tokenizer, more=lambda writer: writer.add_uint16("split.count", 2))
+    with pytest.raises(Refusal, match=r"is one of 2 files .* llama-gguf-split --merge"):
+        local_folder(str(path), [])
+
+
+def test_a_file_with_weights_that_would_be_passed_over_is_refused(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    def with_a_bias(writer: Any) -> None:
+        writer.add_tensor("blk.0.attn_output.bias", np.ones(32, np.float32))
+
+    path = written(tmp_path / "more.gguf", network(tokenizer, tied=True), tokenizer, more=with_a_bias)
+    with pytest.raises(Refusal, match=r"holds 'blk\.0\.attn_output\.bias', which transformers does not read"):
+        local_folder(str(path), [])
+
+
+def test_what_was_unpacked_by_an_older_way_is_made_anew_and_shows_no_bars(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    path = written(tmp_path / "kept.gguf", network(tokenizer, tied=True), tokenizer)
+    kept = local_folder(str(path), [])
+    assert local_folder(str(path), []) == kept
+    monkeypatch.setattr("danlu.machine.gguf.UNPACKING", 10**6)
+    assert local_folder(str(path), []) != kept
+    assert capsys.readouterr() == ("", "")
 
 
 def test_another_file_is_no_model(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from danlu.machine import located as place
-from danlu.machine.located import located, matching
+from danlu.machine.located import at_home, located, matching
 from danlu.refusal import Refusal
 
 
@@ -29,6 +29,19 @@ def test_the_home_folder_is_that_of_the_user(tmp_path: Path, monkeypatch: pytest
     assert matching("~/a.csv") == ["~/a.csv"]
     assert located("~nobody-of-this-name/a.csv") == Path("~nobody-of-this-name/a.csv")
     assert located("a~/b") == Path("a~/b")
+
+
+def test_the_home_folder_of_nobody_is_refused_unless_a_file_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert at_home("~/a") == tmp_path / "a"
+    with pytest.raises(Refusal, match=r"~nobody-of-this-name/x: '~nobody-of-this-name' is the home folder of nobody"):
+        at_home(Path("~nobody-of-this-name/x"))
+    (tmp_path / "~nobody-of-this-name").mkdir()
+    assert at_home("~nobody-of-this-name") == Path("~nobody-of-this-name")
 
 
 def test_a_pattern_means_what_it_matches_here_and_in_packages(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from danlu.model.source import Source
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"
 
@@ -55,6 +56,16 @@ def test_a_decoder_that_cannot_read_an_encoder_is_refused(tmp_path: Path, folder
         source.build("AutoModelForTokenClassification", tokenizer, {})
     with pytest.raises(ValueError, match="'layers' is for a fresh decoder"):
         Source.model_validate({"kind": "encoder_decoder", "path": "a", "decoder": "b", "layers": 2})
+
+
+def test_a_decoder_of_another_vocabulary_is_refused(tmp_path: Path, folder: Path, tokenizer: Tokenizer) -> None:
+    other = Bpe(size=300).build(lambda: iter(["the cat sat on the mat"]))
+    sizes = {"n_embd": 24, "n_layer": 1, "n_head": 2, "vocab_size": len(other), "n_positions": 16}
+    GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(tmp_path / "gpt2")
+    other.save_pretrained(tmp_path / "gpt2")
+    source = Source.model_validate({"kind": "encoder_decoder", "path": str(folder), "decoder": str(tmp_path / "gpt2")})
+    with pytest.raises(Refusal, match=r"gpt2: of \d+ tokens of the tokenizer its own has \d+ under the same"):
+        source.build("AutoModelForSeq2SeqLM", tokenizer, {})
 
 
 def test_what_it_depends_on_is_both_folders() -> None:

@@ -141,6 +141,38 @@ def test_what_was_extended_is_saved_and_opens_in_plain_transformers(tmp_path: Pa
     assert all(torch.equal(a, b) for a, b in zip(same.parameters(), again.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("spare", [0, 5])
+def test_a_vocabulary_in_a_text_file_is_extended_as_one_in_json(tmp_path: Path, spare: int) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"公园散步天气"]
+    BertForMaskedLM(BertConfig(vocab_size=len(words) + spare, **SMALL)).save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    base = PretrainedTokenizer(path=str(tmp_path))
+    new = Extended(base=base, tokens=("公园",)).build(texts)
+    table = Pretrained(path=str(tmp_path)).build("AutoModelForMaskedLM", new, {}).get_input_embeddings().weight
+    torch.testing.assert_close(table[new.convert_tokens_to_ids("公园")], table[[5, 6]].mean(0))
+
+
+def test_how_much_of_another_vocabulary_the_weights_know_is_said(tmp_path: Path) -> None:
+    folder = old_model(tmp_path / "old", "tied", spare=300)
+    said: list[str] = []
+    other = WordPiece(size=120, min_frequency=1).build(texts)
+    Pretrained(path=str(folder)).build("AutoModelForCausalLM", other, {}, said.append)
+    assert [line for line in said if f"of {len(other)} tokens of the tokenizer its own has" in line]
+    own = PretrainedTokenizer(path=str(folder)).build(texts)
+    said.clear()
+    Pretrained(path=str(folder)).build("AutoModelForCausalLM", own, {}, said.append)
+    assert said == []
+
+
+def test_weights_beside_a_tokenizer_that_cannot_be_opened_take_another(tmp_path: Path) -> None:
+    folder = old_model(tmp_path / "old", "bert")
+    own = PretrainedTokenizer(path=str(folder)).build(texts)
+    (folder / "tokenizer.json").write_text("{")
+    said: list[str] = []
+    Pretrained(path=str(folder)).build("AutoModelForMaskedLM", own, {}, said.append)
+    assert "know the tokens of the tokenizer cannot be told" in said[0]
+
+
 def test_another_tokenizer_with_more_tokens_is_refused(tmp_path: Path) -> None:
     folder = old_model(tmp_path / "old", "bert")
     other = Bpe(size=300).build(texts)

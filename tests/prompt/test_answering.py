@@ -144,3 +144,11 @@ def test_few_records_of_many_words_are_in_memory_at_once(monkeypatch: pytest.Mon
     found = answered(stated, prompt, [*RECORDS, *RECORDS, RECORDS[0]], Shots(prompt, [], RECORDS, ""))
     seen = [(each.record["text"], len(stated.asked)) for each in found]
     assert seen == [("one", 2), ("two", 2), ("one", 4), ("two", 4), ("one", 5)]
+
+
+def test_what_a_text_alone_makes_likely_is_so_however_unlikely_its_words_are() -> None:
+    said = {"one:": (-10.0, -900.0), "two:": (-10.0, -1500.0), "N/A:": (-10.0, -1500.0), ":": (-10.0, -1500.0)}
+    prompt = template(divide_by="nothing")
+    one, two = answered(Stated(said), prompt, RECORDS, Shots(prompt, [], RECORDS, ""))
+    assert one.shares.tolist() == pytest.approx([0.0, 1.0])
+    assert two.shares.tolist() == pytest.approx([0.5, 0.5])

@@ -13,7 +13,7 @@ from danlu.data.cleaning.cleaners.chinese import Chinese
 from danlu.data.reading.subjects import Layout, Question, Subject
 from danlu.evaluate.scoring.compare import compare
 from danlu.evaluate.scoring.examine import write
-from danlu.prompt.benchmark import take_benchmark
+from danlu.prompt.benchmark import take_benchmark, template_for
 from danlu.prompt.scorer import Scorer, scorer
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -92,6 +92,14 @@ def by_a_loop(model: PreTrainedModel, tokenizer: Tokenizer, asked: Subject, by: 
         shares = np.exp(np.array(logs))
         found.append((shares / shares.sum()).tolist())
     return found
+
+
+def test_subjects_of_cmmlu_are_called_as_its_authors_call_them() -> None:
+    named = [template_for(replace(subject("cmmlu"), name=name)).instruction for name in ("college_law", "my_own")]
+    assert named == [
+        "以下是关于大学法律的单项选择题，请直接给出正确答案的选项。",
+        "以下是关于my own的单项选择题，请直接给出正确答案的选项。",
+    ]
 
 
 @pytest.mark.parametrize(("layout", "by"), [("mmlu", "letter"), ("ceval", "text"), ("cmmlu", "letter")])

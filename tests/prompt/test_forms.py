@@ -12,6 +12,7 @@ from danlu.prompt.forms import form_of
 from danlu.refusal import Refusal
 from danlu.text.prompting.template import PromptTemplate
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.char import Char
 
 QUESTIONS = [
     {"text": "the film was", "choices": ["good", "bad and terrible", "电影"], "answer": "A"},
@@ -29,7 +30,10 @@ EXCERPT = {"text": "{context}\n{question}: {excerpt}\n", "longest_excerpt": 2, "
 @pytest.fixture(scope="module")
 def scorer():
     texts = ["the film was great . it was good", "电影很好，结尾很差", "no , it was bad and the end was terrible =>"]
-    tokenizer = Bpe(size=300).build(lambda: iter(texts))
+    return scorer_of(Bpe(size=300).build(lambda: iter(texts)))
+
+
+def scorer_of(tokenizer):
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
@@ -169,3 +173,23 @@ def test_excerpts_are_said_of_the_text_as_it_was_given(rewriting) -> None:
     assert found.told[0].filled.before.startswith("no end, good film\nx: good film\n")
     assert found.found.side.values[0][0] in words
     assert found.found.side.gold == [("fi\u200blm",)]
+
+
+def test_choices_that_the_tokenizer_does_not_know_or_tell_apart_are_asked_for() -> None:
+    few = scorer_of(Char(size=20).build(lambda: iter(["the film was good =>"])))
+    record = {"text": None, "q": "the film was", "choices": ["好", "差"], "answer": "A"}
+    found = examine_prompt(few, PromptTemplate(text="{q} => {choice}", calibrate=False), [record])
+    assert found.told[0].raw == pytest.approx([0.5, 0.5])
+    labels = PromptTemplate(text="{q} => {label}", verbalizer={"a": "好", "b": "good"}, calibrate=False)
+    with pytest.raises(Refusal, match=r"^the word '好' is unknown to the model's tokenizer"):
+        examine_prompt(few, labels, [{"q": "the film", "label": "a"}])
+
+
+def test_answers_that_no_excerpt_can_be_are_counted(scorer) -> None:
+    long = {"context": "电影很好结尾很差", "question": "q", "answers": [{"text": "很好结尾", "start": 2}]}
+    assert examine_prompt(scorer, PromptTemplate(**EXCERPT), [*CONTEXTS, long]).beyond == 1
+    found = examine_prompt(scorer, PromptTemplate(**EXCERPT | {"longest_excerpt": 4}), [*CONTEXTS, long])
+    assert found.beyond == 0
+    cut = examine_prompt(scorer, PromptTemplate(**EXCERPT | {"longest_excerpt": 4}, longest=3), [long])
+    assert cut.beyond == 1
+    assert set(cut.told[0].words) == {"电", "影", "很", "电影", "影很", "电影很"}

@@ -24,6 +24,17 @@ def test_a_section_is_read_into_the_class_of_its_kind_and_back() -> None:
     assert READ(part.to_plain()) == part
 
 
+@pytest.mark.parametrize(
+    "section",
+    [{"kind": "layers", "patterns": ["*.0.*"]}, {"kind": "layers", "layer_decay": 0.5}, {"kind": "layers", "top": 1}],
+)
+def test_what_was_left_out_is_not_asked_for_once_written_down(section: dict[str, object]) -> None:
+    part = READ(section)
+    assert READ(part.to_plain()) == part
+    again = READ(part.as_written())
+    assert (again, again.model_fields_set) == (part, part.model_fields_set)
+
+
 def test_a_word_alone_is_a_kind_with_its_defaults() -> None:
     assert READ("lora") == READ({"kind": "lora"})
 

@@ -42,6 +42,18 @@ def test_later_overrides_win_and_values_are_yaml() -> None:
     assert after["stages"]["fit"]["e"] == "k=v"
 
 
+@pytest.mark.parametrize("text", ["''", '""', "'' # none"])
+def test_an_override_can_be_an_empty_text(text: str) -> None:
+    assert _after(_recipe(), f"fit.a={text}")["stages"]["fit"]["a"] == ""
+
+
+@pytest.mark.parametrize("sign", ["²", "①"])
+def test_a_digit_that_is_no_number_is_text(sign: str) -> None:
+    assert keyed([f"delimiter={sign}"]) == {"delimiter": sign}
+    with pytest.raises(Refusal, match="a position from 0 to 1"):
+        _after(_recipe(), f"fit.steps.{sign}.n=5")
+
+
 def test_an_override_goes_into_lists_and_into_the_short_form_of_a_part() -> None:
     after = _after(_recipe(), "fit.steps.1.n=5", "fit.tuning.rank=8")["stages"]["fit"]
     assert after["steps"] == [{"n": 1}, {"n": 5}]

@@ -124,6 +124,7 @@ def test_what_has_no_end_is_refused(text: str) -> None:
 
 UNREADABLE = [
     "!!bool foo", "!!timestamp foo", '!!int ""', "!!float x", "!!binary é", "!!omap [a]", "!!pairs [a]", "!!int [a]",
+    "!!timestamp 2026-01-01", "!!binary aGk=", "!!set {a, b}", "!!omap [a: 1]", "!!pairs [a: 1]",
     "!!null {a: b}", "!x y", "!!python/name:os.system ''", '"\\ud800"', '"a\\0b"', "{\"\\ud800\": 1}",
     "9223372036854775808",
     "-9223372036854775809", "0xFFFFFFFFFFFFFFFFFF", "9" * 5000,

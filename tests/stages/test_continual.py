@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import OpenAIGPTConfig, OpenAIGPTLMHeadModel
 
 import danlu
 from danlu.continual.networks import Networks
@@ -176,6 +177,21 @@ def test_what_is_killed_and_resumed_ends_with_the_same_bits(
     for name in ("replay", "ewc", "joint"):
         assert same(left[name], unbroken[name])
     assert same(weights(folder), weights(whole[0]))
+
+
+def test_defaults_are_not_asked_for_where_tasks_are_read_again(made: Run, tmp_path: Path) -> None:
+    tasks = {name: {"data": f"@{name}", "task": "causal_lm"} for name in ("colours", "animals")}
+    sizes = {"vocab_size": 40, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    OpenAIGPTLMHeadModel(OpenAIGPTConfig(**sizes)).save_pretrained(tmp_path / "model")
+    model = {"kind": "pretrained", "path": str(tmp_path / "model")}
+    fields = {"tasks": tasks, "model": model, "remedies": [], "train": TRAIN | {"steps": 1}}
+    told = [list[str](), list[str]()]
+    for lines in told:
+        run(made, tmp_path / "turn", lines.append, **fields)
+        (tmp_path / "turn" / "continual.json").unlink()
+    own = [[line for line in lines if "each has its own row" in line] for lines in told]
+    assert own[0]
+    assert own[0] == own[1]
 
 
 def test_a_log_outlives_a_kill_before_its_row_is_written(

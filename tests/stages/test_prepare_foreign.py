@@ -173,3 +173,25 @@ def test_conversations_are_compared_by_their_messages(tmp_path: Path) -> None:
     path.write_text(json.dumps(talk) + "\n", encoding="utf-8")
     with pytest.raises(Refusal, match="of conversations write 'text: messages' in the stage"):
         prepare(tmp_path, data={"kind": "chat", "path": str(path)})
+
+
+def test_a_group_is_one_however_a_table_writes_its_number(tmp_path: Path) -> None:
+    rows = [f"{words(n)},{n % 10}{('', '.0')[n // 10 % 2]}" for n in range(100)]
+    rows += [f"{words(100 + n)},{'０１２３４５６７８９'[n]}" for n in range(10)]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["text,patient", *rows]) + "\n", encoding="utf-8")
+    splits = prepare(tmp_path, data={"kind": "csv", "path": str(path)}, split={"group": "patient"})
+    patients = [{float(record["patient"]) for record in records} for records in splits.values()]
+    assert sum(map(len, patients)) == 10
+
+
+def test_numbers_that_are_in_part_as_long_as_a_date_are_in_order_of_their_size(tmp_path: Path) -> None:
+    rows: list[Record] = [{"text": words(n), "number": 20240120 + n} for n in range(40)]
+    data = file(tmp_path, "rows.jsonl", rows)
+    splits = prepare(tmp_path, data=data, split={"time": "number"})
+    assert [row["number"] for name in SPLITS for row in splits[name]] == [*range(20240120, 20240160)]
+    file(tmp_path, "rows.jsonl", [*rows, {"text": words(99), "number": "2024-01-05"}])
+    with pytest.raises(
+        Refusal, match=r"record 13: the number in 'number' is as long as a date .* record 41 has a date"
+    ):
+        prepare(tmp_path, data=data, split={"time": "number"})

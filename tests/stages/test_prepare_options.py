@@ -260,3 +260,48 @@ def test_given_sets_that_share_records_are_told_and_kept(tmp_path: Path) -> None
     splits = prepare(tmp_path, said, data=data, **given)
     assert (len(splits["validation"]), len(splits["test"])) == (4, 3)
     assert [line[:48] for line in said if "flatters" in line] == ["3 of 3 test records are like validation records,"]
+
+
+def test_no_augmented_row_stands_in_validation_or_test(tmp_path: Path) -> None:
+    texts = [
+        f"{a} {b} {c}" for a in ("please open", "open", "close") for b in ("the", "our") for c in ("window", "door")
+    ]
+    records = [{"text": text, "label": text.split()[-1]} for text in texts * 2]
+    said: list[str] = []
+    shares = {"validation": 0.3, "test": 0.3}
+    augment = [{"kind": "delete", "copies": 9}]
+    splits = prepare(tmp_path, said, data=lines(tmp_path, records), dedup="exact", split=shares, augment=augment)
+    held = {record["text"] for name in ("validation", "test") for record in splits[name]}
+    assert not held & {record["text"] for record in splits["train"]}
+    assert any(line.startswith("new rows for training: delete ") for line in said)
+    assert any(line.endswith("of the new rows are left out, for validation or test has their text") for line in said)
+
+
+ASKED: dict[str, list[Record]] = {
+    "relations": [{"head": {"start": 0, "end": 2}, "tail": {"start": n, "end": n + 2}, "label": "ab"[n % 2]}
+                  for n in range(4, 7)],
+    "choices": [{"choices": different(4, salt), "answer": "A"} for salt in range(5, 8)],
+    "questions": [{"question": text} for text in different(3, 8)],
+    "ranking": [{"positives": different(1, salt), "negatives": different(2, 9)} for salt in range(5, 8)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED.keys())
+@pytest.mark.parametrize("dedup", ["exact", "near"])
+def test_records_of_one_text_that_are_asked_something_else_are_no_repeats(
+    asked: list[Record], dedup: str, tmp_path: Path
+) -> None:
+    records = [{"text": text} | each for text in different(30) for each in asked]
+    said: list[str] = []
+    splits = prepare(tmp_path, said, data=lines(tmp_path, [*records, *records[:5]]), dedup=dedup, stratify="none")
+    assert sum(map(len, splits.values())) == len(records)
+    assert "dropped rows: repeat another 5" in said
+    texts = [{record["text"] for record in rows} for rows in splits.values()]
+    assert sum(map(len, texts)) == 30
+
+
+def test_records_of_one_pair_with_different_labels_contradict_each_other(tmp_path: Path) -> None:
+    records = [{"text": text} | each for text in different(30) for each in ASKED["relations"]]
+    said: list[str] = []
+    prepare(tmp_path, said, data=lines(tmp_path, [*records, records[0] | {"label": "b"}]), stratify="none")
+    assert "dropped rows: same text with different labels 2" in said

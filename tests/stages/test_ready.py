@@ -1,6 +1,7 @@
 """Each step up to a training's first, by itself; and a run that is watched."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -137,6 +138,18 @@ def test_a_network_is_built_twice_alike_and_leaves_chance_alone(made: SimpleName
     one, other = (dict(model.named_parameters()) for model in models)
     assert one.keys() == other.keys()
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_the_seed_of_a_recipe_decides_the_first_weights_unless_the_model_has_one(made: SimpleNamespace) -> None:
+    _, first = prepared(made)
+
+    def embeddings(seed: int, own: int | None) -> torch.Tensor:
+        source = first.source.model_copy(update={"seed": own})
+        return replace(first, seed=seed, source=source).base_model().get_input_embeddings().weight
+
+    assert not torch.equal(embeddings(0, None), embeddings(1, None))
+    assert torch.equal(embeddings(1, None), embeddings(0, 1))
+    assert torch.equal(embeddings(0, 3), embeddings(1, 3))
 
 
 def test_rows_are_those_of_all_records_or_nothing_can_be_learnt(made: SimpleNamespace) -> None:

@@ -145,6 +145,11 @@ def test_the_command_segments_and_scores(
     assert code == 0
     assert "F1" in out
     assert "0.0000" in out  # no word is unknown
+    for name in ("gold.utf8", "train.utf8"):  # as SIGHAN has them
+        (tmp_path / name).write_bytes(corpus.read_bytes())
+    gold, train = str(tmp_path / "gold.utf8"), str(tmp_path / "train.utf8")
+    assert told(capsys, folder, gold, "kind=words", "--score", "--known", train)[:2] == (0, out)
+    assert told(capsys, folder, gold, "kind=words", "--score", "--known", str(corpus))[:2] == (0, out)
 
 
 @pytest.mark.parametrize(

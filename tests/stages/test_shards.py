@@ -11,10 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 import danlu
-from danlu.data.corpus.prepared import load, load_cleaners
+from danlu.data.corpus.prepared import load, load_cleaners, save_split
 from danlu.refusal import Refusal
+from danlu.stages.kinds.shards import _Streamed
 from danlu.stages.run import Run
+from danlu.stages.sources import stream_of
 from danlu.stages.stage import Place, Stage
+from danlu.task.task import Task
 
 BERT = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
 GPT = BERT | {"architecture": "gpt2"}
@@ -103,7 +106,8 @@ def test_packed_rows_fit_the_batch_and_the_model(
     positions = 1024 if "batch_tokens" in settings else 128
     inputs = {name: whole[name] for name in ("clean", "letters", "stream")}
     model = GPT | {"positions": positions}
-    fields = {"task": {"kind": "causal_lm"}, "tokenizer": "@letters", "model": model, "train": TRAIN | settings}
+    train = {key: value for key, value in TRAIN.items() if key != "batch_tokens"} | settings
+    fields = {"task": {"kind": "causal_lm"}, "tokenizer": "@letters", "model": model, "train": train}
     stage = Stage.model_validate(section(data, **fields))
     batches = stage.ready(Place(tmp_path, inputs, "one", 0, "en", lambda line: None)).batches()
     planned = batches.plan(0)
@@ -194,6 +198,33 @@ def test_shards_of_several_sets_keep_their_splits_and_their_cleaners(whole: Run,
         assert load_cleaners(run / name) == load_cleaners(run / "one") != []
     assert load(run / "both", "validation") == load(run / "one", "validation") + load(run / "two", "validation")
     assert not (run / "named" / "validation.parquet").exists()
+
+
+@pytest.mark.parametrize("task", ["embed", "rank"])
+def test_a_task_that_asks_for_the_first_record_does_not_read_the_data_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    pairs = [{"text": f"一{number}", "text_pair": f"二{number}", "score": float(number % 2)} for number in range(40)]
+    (tmp_path / "pairs").mkdir()
+    save_split(tmp_path / "pairs", "train", pairs)
+    read = list[str]()
+
+    def streamed(*how: Any, **named: Any) -> Any:
+        read.append("once")
+        return stream_of(*how, **named)
+
+    monkeypatch.setattr("danlu.stages.kinds.shards.stream_of", streamed)
+    place = Place(tmp_path, {"pairs": tmp_path / "pairs"}, "one", 0, "en", lambda _line: None)
+    records = _Streamed("@pairs", place, labelled=False)
+    read.clear()
+    Task.model_validate(task).fitted(records)
+    assert (
+        len(read) == {"embed": 2, "rank": 1}[task]
+    )  # to look whether all records are alike, and for the highest score
+    assert (records[0], records[20], records[-1]) == (pairs[0], pairs[20], pairs[-1])
+    assert (records[5:30:9], bool(records)) == (pairs[5:30:9], True)
+    with pytest.raises(IndexError):
+        records[40]
 
 
 def test_data_without_records_gives_no_shards(tmp_path: Path) -> None:

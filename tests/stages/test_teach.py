@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import danlu
+from danlu.data.augmenting.augment import given
 from danlu.data.corpus.prepared import load, save_split
 from danlu.engine.predict import Predictor
 from danlu.refusal import Refusal
@@ -37,8 +39,8 @@ def prepared(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def taught(folder: Path, data: Path, bundle: Path, said: list[str] | None = None, **fields: Any) -> Path:
-    stage = Stage.model_validate({"kind": "teach", "data": "@data", "bundle": str(bundle), **fields})
+def taught(folder: Path, data: Path, bundle: Path, said: list[str] | None = None, /, **fields: Any) -> Path:
+    stage = Stage.model_validate({"kind": "teach", "data": "@data", "bundle": str(bundle)} | fields)
     say = (lambda _line: None) if said is None else said.append
     stage.run(Place(folder, {"data": data}, "one", 0, "en", say))
     return folder
@@ -104,6 +106,36 @@ def test_what_goes_on_after_a_stop_is_what_was_never_stopped(
     assert calls == [0, 2, 2, 4]
     assert load(broken, "train") == load(whole, "train")
     assert json.loads((broken / "taught.json").read_text())["texts"] == 2 * len(TEXTS)
+
+
+def test_a_split_that_is_taught_is_not_held_out(
+    tmp_path: Path, prepared: Callable[[str], Path], tiny_bundle: Callable[[str], Path]
+) -> None:
+    data = prepared("rewrite")
+    save_split(data, "test", load(data, "train")[2:])
+    found = taught(tmp_path / "found", data, tiny_bundle("rewrite"), data="@data:validation", policy=CUT, cut="kept")
+    assert {path.name for path in found.glob("*.parquet")} == {"train.parquet", "test.parquet"}
+    assert load(found, "test") == load(data, "test")
+
+
+@pytest.mark.parametrize("truth", ["replaced", "beside"])
+def test_what_was_made_of_a_record_names_its_place_among_those_that_are_taught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Callable[[str], Path], truth: str
+) -> None:
+    rows = [{"text": text, "target": "真"} for text in "甲乙丙"]
+    rows += [{"text": text.lower(), "target": "真", "source_row": row} for text, row in (("A", 0), ("B", 1), ("C", 2))]
+    (tmp_path / "data").mkdir()
+    save_split(tmp_path / "data", "train", rows)
+
+    def write(_: Predictor, asked: list[dict[str, Any]], *_given: Any, **_named: Any) -> list[list[SimpleNamespace]]:
+        return [[SimpleNamespace(text="" if each["text"] == "甲" else "写", ended="end")] * 2 for each in asked]
+
+    monkeypatch.setattr(Predictor, "write", write)
+    found = load(taught(tmp_path / "found", tmp_path / "data", tiny_bundle("rewrite"), truth=truth), "train")
+    first = given(found)
+    assert found[: len(first)] == first
+    copies = {(each["text"], found[each["source_row"]]["text"]) for each in found[len(first) :]}
+    assert copies == {("b", "乙"), ("c", "丙")} | ({("a", "甲")} if truth == "beside" else set())
 
 
 def test_a_teacher_that_writes_nothing_of_use_is_one_sentence(

@@ -3,11 +3,11 @@
 import pytest
 from tiny_tasks import LIMIT, model_for, task_for, tokenizer_for
 
-from danlu.cli.predict import records_of
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
+from danlu.task.asked import records_of
 from danlu.task.task import Task
 
 KINDS = kinds(Task)

@@ -17,6 +17,7 @@ from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.train.events import Ended, Event, Noticed, Returned, Stepped
 from danlu.train.finite import FILES, BadBatches, all_finite
+from danlu.train.progress import TrainingBar
 from danlu.train.recorders.jsonl import read
 from danlu.train.run import TrainingRun
 from danlu.train.spikes import FEWEST, threshold
@@ -96,6 +97,15 @@ def test_a_step_that_is_not_finite_moves_nothing_and_its_batch_is_written_aside(
     lines = [line for line in read(tmp_path / "log.jsonl") if "event" in line]
     assert lines == [{"step": 4, "epoch": lines[0]["epoch"], "event": "left_out", "loss": str(bad),
                       "gradient_norm": lines[0]["gradient_norm"]}]  # fmt: skip
+
+
+def test_a_line_of_steps_that_are_left_out_has_no_loss(a_run: Made, tmp_path: Path) -> None:
+    run = a_run(tmp_path, {3: math.nan})
+    bar = TrainingBar("run", 8, 0, shown=True)
+    run.train("run", None, bar.show)
+    lines = [line for line in read(tmp_path / "log.jsonl") if "event" not in line]
+    assert [line["step"] for line in lines if "rate" in line] == [*range(1, 9)]
+    assert [line["step"] for line in lines if not {"loss", "gradient_norm"} <= line.keys()] == [4]
 
 
 def test_several_in_a_row_end_it_and_the_last_checkpoint_is_good(a_run: Made, tmp_path: Path) -> None:

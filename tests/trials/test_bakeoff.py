@@ -13,7 +13,7 @@ from tiny_recipe import made
 from danlu.cli.main import main
 from danlu.evaluate.pages.scatter import Dot, scatter
 from danlu.language import translator
-from danlu.recipe.yaml_text import dump
+from danlu.recipe.yaml_text import dump, parse
 from danlu.refusal import Refusal
 from danlu.trials import bakeoff as module
 from danlu.trials import measured
@@ -86,6 +86,26 @@ def test_methods_of_several_seeds_have_means_and_ends_and_what_was_retained(
         assert translator(language)("lowest – highest") in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_what_one_seed_is_refused_leaves_what_the_others_have_reached(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(source: object, overrides: object, root: Path, name: str, seeds: dict[str, int], say: object) -> None:
+        from danlu.stages.recipe import read
+        from danlu.stages.run import run
+
+        if seeds[name] == 1:
+            raise Refusal("the disk is full")
+        run(read(source, overrides), root, [name], say, beside=True, seeds=seeds)
+
+    monkeypatch.setattr(module, "measure", here)
+    (row,) = (baked := bakeoff(source, ["head"], ["seeds=2", "model.train.steps=1"], tmp_path / "runs", print)).rows
+    assert (baked.seeds, row.seeds, row.refused) == (2, 1, "the disk is full")
+    assert row.value is not None
+    lines = bakeoff_in_words(baked, "en")
+    assert any(line.startswith("head (1 of 2 seeds)") for line in lines)
+    assert lines[-1] == "head: the disk is full"
+
+
 def test_what_the_evaluation_refuses_ends_all_after_the_first_method(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +172,7 @@ def test_a_process_that_dies_at_its_start_is_a_reason(monkeypatch: pytest.Monkey
     ("methods", "stage", "words"),
     [
         (["fll"], None, "there is no method 'fll'; did you mean 'full'"),
+        (["lora:rank"], None, "'rank' in 'lora:rank' is no key=value; write, for example, lora:rank=4"),
         (["lora:rnak=4"], None, "unknown key 'rnak'; did you mean 'rank'"),
         (["lora", "lora"], None, "expected methods that differ"),
         ([], None, "expected methods that differ"),
@@ -168,6 +189,27 @@ def test_what_is_misspelt_is_refused_before_anything_starts(
 
 def test_commas_in_brackets_part_no_methods() -> None:
     assert split_methods("full, lora:targets=[q,v]:rank=4,adapter") == ["full", "lora:targets=[q,v]:rank=4", "adapter"]
+    patterns = 'layers:patterns=["*.a.*","*.[01].*"]'
+    assert split_methods(f"{patterns},prompt:text='a, b',prompt:text=it's") == [
+        patterns,
+        "prompt:text='a, b'",
+        "prompt:text=it's",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "section"),
+    [
+        ("prompt:text='Review: good'", {"kind": "prompt", "text": "Review: good"}),
+        ("prompt:length=4:text='a:b=c'", {"kind": "prompt", "length": 4, "text": "a:b=c"}),
+        ("layers:patterns=['*.[01].*']:layer_decay=0.5", {"patterns": ["*.[01].*"], "layer_decay": 0.5}),
+    ],
+)
+def test_colons_within_texts_part_no_settings(method: str, section: dict[str, object]) -> None:
+    (made,) = module._changes(method, "model")
+    address, _, said = made.partition("=")
+    assert address == "model.tuning"
+    assert section.items() <= parse(said, "made")[0].items()
 
 
 def test_dots_stand_where_their_values_say_and_intervals_go_through_them() -> None:

@@ -1,5 +1,6 @@
 """Searches that are killed, joined by others and gone on with: no trial is lost, and none is run twice."""
 
+import errno
 import json
 import re
 import shlex
@@ -20,11 +21,12 @@ from tiny_recipe import made
 import danlu
 from danlu.cli.main import main
 from danlu.data.reading.formats.sql import Sql
+from danlu.machine.files import full_disk_refused
 from danlu.recipe import lock as locks
 from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
 from danlu.serve.feedback import TABLE, Feedback
-from danlu.trials.search import Searched, search
+from danlu.trials.search import Searched, _AtWork, search
 
 
 @dataclass
@@ -256,6 +258,21 @@ def test_a_recipe_with_a_search_runs_as_without(recipe: dict[str, Any], tmp_path
     with_out = {key: value for key, value in recipe.items() if key != "search"}
     danlu.run(with_out, root=tmp_path / "runs", only=["clean"], say=said.append)
     assert "skipped" in said[-1]
+
+
+def test_a_full_disk_uses_up_no_trial(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = _AtWork._value
+
+    def full(*_: Any) -> float:
+        with full_disk_refused(tmp_path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_AtWork, "_value", full)
+    with pytest.raises(Refusal, match="the disk is full"):
+        search(source, ["search.trials=1"], tmp_path / "runs", say=print)
+    monkeypatch.setattr(_AtWork, "_value", value)
+    found = search(source, ["search.trials=1"], tmp_path / "runs", say=print)
+    assert [trial.state.name for trial in found.trials] == ["COMPLETE"]
 
 
 def test_a_search_whose_first_trials_are_all_refused_says_why(source: Path, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A right text in English is counted in words, as in SQuAD (Rajpurkar et al., 2016): without case, punctuation and
 articles. One with a Chinese or Japanese character is counted in characters, runs of Latin letters and digits as one,
-as in CMRC 2018 (Cui et al., 2019): without case and punctuation.
+as in CMRC 2018 (Cui et al., 2019): without case and punctuation. Unlike in SQuAD, a right text that has nothing but
+articles or punctuation, such as the option A or the sign +, is compared by these.
 """
 
 import re
@@ -35,7 +36,11 @@ def units(text: str, counted: Literal["words", "characters"]) -> list[str]:
 def matches(truth: str, answer: str) -> bool:
     """Whether an answer says what a right text says."""
     if counted_in(truth) == "words":
-        return units(truth, "words") == units(answer, "words")
+        if true := units(truth, "words"):
+            return true == units(answer, "words")
+        one, other = (text.casefold().strip() for text in (truth, answer))
+        bare, given = (text.translate(_NO_WORDS).split() for text in (one, other))
+        return bare == given if bare else one == other
     one, other = ("".join(sign for sign in text.lower().strip() if sign not in _SIGNS) for text in (truth, answer))
     return one == other
 
@@ -43,12 +48,12 @@ def matches(truth: str, answer: str) -> bool:
 def shared(truth: str, answer: str) -> float:
     """F1 of what an answer shares with a right text: words in any order, or the longest run of characters.
 
-    Where one of the two is empty, both have to be.
+    Where one of the two has nothing to share, 1 if they match.
     """
     counted = counted_in(truth)
     true, given = units(truth, counted), units(answer, counted)
     if not true or not given:
-        return float(true == given)
+        return float(matches(truth, answer))
     if counted == "words":
         common = (Counter(true) & Counter(given)).total()
     else:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from danlu.answer.answer import Answer
+from danlu.answer.matching import one_of
 from danlu.answer.shown import Cell, Headings, cell
 from danlu.data.reading.call_lines import with_calls
 
@@ -24,8 +25,8 @@ class Worded(Answer):
         return tuple(plain)
 
     def right(self, truth: tuple[str, ...], value: tuple[str, ...]) -> bool:
-        """Whether the answer is one of the right texts, to the letter; metrics may be milder."""
-        return value[0] in truth
+        """Whether the answer says what one of the right texts says, as exact match counts it."""
+        return one_of(truth, value[0])
 
     def wrong(self, truth: tuple[str, ...], prediction: Mapping[str, Any]) -> tuple[float, float]:
         """1 where it is none of the right texts, and the score that it was given."""

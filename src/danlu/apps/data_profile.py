@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from danlu.data.corpus.prepared import SPLITS, load
 from danlu.data.corpus.survey import Survey, counted_labels, survey
-from danlu.data.duplicates.dedup import Clusters, Rows, find_clusters
+from danlu.data.duplicates.dedup import Clusters, Rows, find_clusters, numbered
 from danlu.data.labels import Spellings, is_empty, merged_labels, spellings
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess, lists_in
-from danlu.data.record import Record, text_of, truth_of
+from danlu.data.record import Record, asked_of, text_of, truth_of
 from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
 from danlu.evaluate.pages.page import page
 from danlu.evaluate.reporting.sections.data import data_section
@@ -90,7 +90,8 @@ def profile(
     kept = np.array([bool(text_of(record, column).strip()) for record in every])
     clusters = find_clusters([text_of(record, column) for record in filled], similarity)
     found = survey(filled, clusters, generator(seed, "survey"), empty_rows=len(every) - len(filled), column=column)
-    groups = _groups(filled, clusters.exact, column)
+    asked = numbered(asked_of(record, column) for record in filled)
+    groups = _groups(filled, clusters.apart(asked).exact, column)
     return DataProfile(
         survey=found,
         columns=dict(columns),

@@ -1,8 +1,9 @@
 """The doctor: what a recipe would do, looked at before its first step.
 
 What a training reads (data, tokenizers, shards) is made in a temporary folder where it is missing or changed, by the
-very stages of the recipe, and training goes up to a few steps of rate 0; so what is told is what a run does. Nothing in
-`runs` is touched.
+very stages of the recipe, and training goes up to a few steps of rate 0; so what is told is what a run does. What takes
+a trained model is left out, and for what a teacher is yet to write the texts that are there stand in. Nothing in `runs`
+is touched.
 """
 
 import time
@@ -28,17 +29,24 @@ from danlu.engine.predict import Predictor
 from danlu.machine.quiet import quiet
 from danlu.model.kernels import own_choices
 from danlu.refusal import Refusal
+from danlu.stages.kinds.bundle import GivenBundle
+from danlu.stages.kinds.code import Code
+from danlu.stages.kinds.continual import Continual
 from danlu.stages.kinds.evaluate import Evaluate
+from danlu.stages.kinds.fetch import Fetch
 from danlu.stages.kinds.labels import LabelsStage
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.segmenter import SegmenterStage
+from danlu.stages.kinds.shards import Shards
+from danlu.stages.kinds.teach import Teach
 from danlu.stages.kinds.tokenizer import TokenizerStage
 from danlu.stages.kinds.train import Train
+from danlu.stages.kinds.triples import Triples
 from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.size import rehearsed, work_of
-from danlu.stages.stage import Place
+from danlu.stages.stage import Place, Stage
 from danlu.task.readable import Row, readable
 from danlu.text.tokenizing.folder import save_tokenizer
 from danlu.train.counts import Size, Work, count_parameters
@@ -46,6 +54,15 @@ from danlu.train.dry_run import DryRun
 
 VALIDATED = 64  # validation records that are timed
 SHOWN = 3  # rows of the first batch
+
+_MADE = (Shards, Fetch, GivenBundle, LabelsStage, SegmenterStage)
+"""Stages that are run where another reads them: they take no longer than to prepare data."""
+
+_ASKING = (LabelsStage, SegmenterStage, Teach)
+"""Stages that have a bundle answer."""
+
+_MEASURING = (Evaluate, Code, Triples)
+"""Stages of which nothing is looked at."""
 
 
 @dataclass(frozen=True)
@@ -85,28 +102,44 @@ class Checked:
     """A stage of the recipe: what a run would do with it, what was found, or why a run would stop there.
 
     - `needs`: the model that has to be trained before this stage can be looked at.
+    - `untaught`: whether texts that are there stand in for those that a teacher is yet to write.
     """
 
     planned: Planned
     found: DataFacts | TrainingFacts | None = None
     refused: str | None = None
     needs: str | None = None
+    untaught: bool = False
 
 
 @dataclass
 class _Ward:
-    """Where the stages lie: in the run's folder if they are done, else in the temporary one."""
+    """Where the stages lie: in the run's folder if they are done, else in the temporary one.
+
+    - `untrained`: models that an equal one stands in for; `absent`: what nothing stands in for, with the model that has
+      to be trained before it is there.
+    """
 
     recipe: Recipe
     temporary: Path
     folders: dict[str, Path] = field(default_factory=dict)
     untrained: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def place(self, planned: Planned) -> Place:
         inputs = {name: self.folders[name] for name in referenced(planned.stage)}
         folder = self.folders[planned.name]
         recipe = self.recipe
         return Place(folder, inputs, planned.lock.fingerprint, recipe.seed, recipe.spoken, lambda _line: None)
+
+    def needed(self, stage: Stage) -> str | None:
+        """The model that has to be trained before a stage can be looked at: what stands in for one is no bundle."""
+        if isinstance(stage, _MEASURING):
+            return None
+        asked = stage.teacher if isinstance(stage, Train) else stage if isinstance(stage, _ASKING) else None
+        untrained = [name for name in (referenced(asked) if asked else ()) if name in self.untrained]
+        absent = [self.absent[name] for name in referenced(stage) if name in self.absent]
+        return next(iter(untrained + absent), None)
 
 
 def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
@@ -118,12 +151,14 @@ def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
         ward = _Ward(recipe, Path(temporary) / recipe.name)
         needed = [name for stage in recipe.stages.values() for name in referenced(stage)]
         for planned in plan(recipe, root):
+            if not planned.done and (needs := ward.needed(planned.stage)):
+                ward.absent[planned.name] = needs
+                yield Checked(planned, needs=needs)
+                continue
+            if not planned.done and isinstance(planned.stage, Continual):
+                ward.absent[planned.name] = planned.name
             if any(name not in ward.folders for name in referenced(planned.stage)):
                 yield Checked(planned)
-                continue
-            untrained = [name for name in referenced(planned.stage) if name in ward.untrained]
-            if untrained and isinstance(planned.stage, LabelsStage | SegmenterStage):
-                yield Checked(planned, needs=untrained[0])
                 continue
             ward.folders[planned.name] = planned.done or ward.temporary / planned.name
             if isinstance(planned.stage, Train) and not planned.done:
@@ -134,15 +169,17 @@ def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
                 del ward.folders[planned.name]
                 yield Checked(planned, refused=str(refusal))
                 continue
-            yield Checked(planned, found)
+            untaught = isinstance(planned.stage, Teach) and planned.name in needed and not planned.done
+            yield Checked(planned, found, untaught=untaught)
 
 
 def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> DataFacts | TrainingFacts | None:
     stage, place = planned.stage, ward.place(planned)
-    read_later = stands_in and not isinstance(stage, Train | Evaluate)
-    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not planned.done:
+    if (isinstance(stage, Prepare | TokenizerStage) or (stands_in and isinstance(stage, _MADE))) and not planned.done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
+    elif stands_in and isinstance(stage, Teach) and not planned.done:
+        stage.untaught(place)
     if isinstance(stage, Prepare):
         return _data(stage, place.folder)
     if not isinstance(stage, Train) or planned.done:

@@ -49,7 +49,7 @@ def write_page(path: Path, name: str, checked: Sequence[Checked], outlooks: dict
 
 
 def _shown(item: Checked) -> bool:
-    return bool(item.found or item.refused or item.needs)
+    return bool(item.found or item.refused or item.needs or item.untaught)
 
 
 def _section(item: Checked, place: int, _: Say) -> Html:
@@ -63,6 +63,8 @@ def _section(item: Checked, place: int, _: Say) -> Html:
             body, kind = Html(), item.planned.stage.kind
     if item.needs:
         body = element("p", _("looked at once the model '{stage}' is trained").format(stage=item.needs))
+    if item.untaught:
+        body = element("p", _("not written yet; what reads it is looked at with the texts that are there"))
     stops = [element("p", _("A run would stop here: {why}").format(why=item.refused), class_="warning")]
     return section(together(kind, " ", title), *(stops if item.refused else []), body, identity=f"stage-{place}")
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from danlu.data.corpus.survey import Lengths, lengths
-from danlu.data.record import Record
+from danlu.data.record import Record, text_of
 from danlu.machine.seed import generator
 from danlu.stages.ready import Ready
 from danlu.text.batching.stored_rows import groups_of
 from danlu.text.tokenizing.tokenized import tokenized
 
 TEXTS = 20_000  # records whose tokens are looked at for unknown ones
+
+_SAID = ("messages", "chosen", "rejected")
+"""Columns that may hold messages."""
 
 
 @dataclass(frozen=True)
@@ -103,5 +106,10 @@ def _unknown_in_rows(ready: Ready) -> float:
 
 
 def _text(record: Record) -> str:
-    told = [value for name, value in record.items() if isinstance(value, str) and name != "label"]
+    """What a record says: its texts, and what is said in conversations."""
+    told = [
+        text_of(record, name)
+        for name, value in record.items()
+        if name != "label" and (isinstance(value, str) or (value and name in _SAID))
+    ]
     return " ".join([*told, *map(str, record.get("tokens") or record.get("words") or ())])

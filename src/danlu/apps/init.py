@@ -1,6 +1,7 @@
 """`danlu init`: looks at data, guesses what a recipe must say of them, and writes that recipe with comments."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -120,7 +121,9 @@ def guess(
     columns = {name: value for name, value in settings.items() if name in {*task.columns, *task.other_columns}}
     stated = {name: value for name, value in settings.items() if name not in {*columns, *_GIVEN}}
     alone = stated.keys() & {"member", "kind"} and not Path(data).is_dir()  # said to be one file, or a name on the hub
-    files = _with_splits(Files({"train": [Given(data)]}) if alone else find_files(data), settings)
+    labelled = "label" in {*task.columns, *task.other_columns}
+    files = Files({"train": [Given(data)]}) if alone else find_files(data, labelled=labelled)
+    files = _with_splits(files, settings, labelled=labelled)
     first = files.splits["train"][0]
     try:
         found = read(task, first, stated, columns)
@@ -128,11 +131,13 @@ def guess(
         raise Refusal(refused.sentence(task, data, first, failed, stated)) from None
     constants = [value for given in files.splits["train"] for value in given.fixed.get("constants", {}).values()]
     refused.reserved([*found.columns.values(), *constants])
-    splits, left_out = _fitting(task, files, stated, found)
+    splits, left_out = _fitting(task, files, stated, found, {name for name in _GIVEN if name in settings})
     sections = {name: [_section(each, found) for each, found in reads] for name, reads in splits.items()}
     counted = measured(
         [opened(Given(str(each["path"])), each) for each in sections["train"]], _size(files.splits["train"])
     )
+    if not labelled:
+        counted = replace(counted, labels=Counter(), scarce=Counter())
     _refuse_unseen(task, data, sections, counted)
     classes = names_in(files.class_list, list(counted.labels), whole=counted.whole) if files.class_list else {}
     refused.reserved([*classes.values()])
@@ -162,21 +167,25 @@ def guess(
     )
 
 
-def _with_splits(files: Files, settings: Mapping[str, Any]) -> Files:
+def _with_splits(files: Files, settings: Mapping[str, Any], *, labelled: bool) -> Files:
     """The files with the validation and test that were named, or left out."""
     splits = dict(files.splits)
     for name in _GIVEN:
         if settings.get(name) == "none":
             splits.pop(name, None)
         elif name in settings:
-            splits[name] = find_files(str(settings[name])).splits["train"]
+            splits[name] = find_files(str(settings[name]), labelled=labelled).splits["train"]
     return replace(files, splits=splits)
 
 
 def _fitting(
-    task: type[Task], files: Files, stated: Mapping[str, Any], first: Read
+    task: type[Task], files: Files, stated: Mapping[str, Any], first: Read, asked: set[str]
 ) -> tuple[dict[str, list[tuple[Given, Read]]], list[str]]:
-    """What is read of each split, and the given splits that say nothing of what is to be learnt."""
+    """What is read of each split, and the splits that were found and say nothing of what is to be learnt.
+
+    Raises:
+        Refusal: the training split cannot be read as its first file, or a split that was `asked` for cannot.
+    """
     found: dict[str, list[tuple[Given, Read]]] = {}
     left_out = []
     for name, given in files.splits.items():
@@ -185,6 +194,12 @@ def _fitting(
         except (Unfit, Refusal) as error:
             if name == "train":
                 raise Refusal(f"{given[0].shown}: the files of the training split differ; name one of them") from error
+            if name in asked:
+                why = (
+                    str(error)
+                    or f"{given[0].shown}: lacks what the task {kind_of(task)} learns from; give rows with it"
+                )
+                raise Refusal(f"the setting {name}=: {why}") from error
             left_out.append(given[0].shown)
     return found, left_out
 

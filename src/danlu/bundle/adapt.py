@@ -12,8 +12,9 @@ import torch
 from danlu.bundle import golden, manifest, signature
 from danlu.bundle.adapter import FOLDER, asked_for, folder_of, put, refuse_name, unsealed
 from danlu.bundle.bundle import Bundle, load, open_folder, save
-from danlu.machine.files import folder_in_place
+from danlu.machine.files import folder_in_place, sync_tree
 from danlu.machine.gguf import is_gguf, unpacked
+from danlu.machine.located import at_home
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.folder import open_tokenizer
@@ -46,7 +47,7 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
         with _told_of(source, name):
             return _begun(folder, source, told, name, output)
     facts = manifest.read(folder)
-    final = folder if output is None else Path(output).expanduser()
+    final = folder if output is None else at_home(output)
     with _told_of(source, name), room_for(name, folder, facts, final) as temporary:
         put(source, told, temporary, facts, name)
         with open_folder(temporary, facts, "float32", None) as bundle:
@@ -64,7 +65,7 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
 
 def base_folder(path: str | Path) -> Path:
     """The folder of a bundle, or of a pretrained model, which may be a GGUF file."""
-    file = Path(path).expanduser()
+    file = at_home(path)
     return unpacked(file) if is_gguf(file) else manifest.find(path)
 
 
@@ -73,7 +74,7 @@ def room_for(name: str, folder: Path, facts: dict[str, Any], final: Path) -> Ite
     """A copy of a bundle without its signature, which becomes `final` once an adapter of this name is in it.
 
     Raises:
-        Refusal: the name is taken, or is none.
+        Refusal: the name is taken, or is none; or another process has changed the bundle, of which `facts` are known.
     """
     refuse_name(name)
     if name.casefold() in map(str.casefold, facts.get("adapters", {})):
@@ -81,6 +82,17 @@ def room_for(name: str, folder: Path, facts: dict[str, Any], final: Path) -> Ite
     with folder_in_place(final) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(signature.NAME))
         yield temporary
+        if final == folder:
+            sync_tree(temporary)  # which may take a while, and nothing is to lie between the look and the rename
+            _refuse_changed(folder, facts)
+
+
+def _refuse_changed(folder: Path, facts: dict[str, Any]) -> None:
+    if manifest.digest_of(folder) != facts.get("digest"):
+        raise Refusal(
+            f"{folder}: another process has changed this bundle meanwhile, and what it has added would be lost; run "
+            "the same command again"
+        )
 
 
 @contextmanager
@@ -97,7 +109,7 @@ def refuse_place(folder: Path, output: str | Path | None) -> None:
     """Refuse to write what comes of a bundle where something is already, or into the bundle itself."""
     if output is None:
         return
-    place = Path(output).expanduser()
+    place = at_home(output)
     if place.exists():
         raise Refusal(f"{output}: is there already; name a folder that is not")
     if place.resolve().is_relative_to(folder.resolve()):
@@ -114,7 +126,7 @@ def _begun(folder: Path, source: Path, told: dict[str, Any], name: str, output: 
     with torch.random.fork_rng():
         torch.manual_seed(0)  # of a head that the adapter brings itself
         base = Pretrained(path=str(folder)).build(asked.task.auto_class, tokenizer, asked.task.config())
-    final = Path(output).expanduser()
+    final = at_home(output)
     with folder_in_place(final) as temporary:
         save(
             temporary,

@@ -19,6 +19,7 @@ from danlu.data.cleaning.clean import rewriters_of
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.engine.engine import Network
 from danlu.machine.door import content_digest, opened
+from danlu.machine.located import at_home
 from danlu.model.sources.pretrained import Pretrained
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
@@ -140,7 +141,7 @@ def unsealed(path: str | Path) -> tuple[Path, dict[str, Any]]:
     Raises:
         Refusal: there is no adapter, it was written by a newer danlu, or a file is missing or has changed.
     """
-    folder = Path(path).expanduser()
+    folder = at_home(path)
     inside = folder / "adapter"
     folder = inside if not (folder / NAME).exists() and (inside / NAME).is_file() else folder
     facts = manifest.facts_in(folder, NAME, "adapter", "the adapter/ folder that a train stage has left")

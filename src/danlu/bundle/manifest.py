@@ -16,6 +16,7 @@ from danlu.bundle import signature
 from danlu.machine.door import content_digest, file_inside, opened, parse_json, read_bytes
 from danlu.machine.files import sha256, write_text
 from danlu.machine.gguf import is_gguf
+from danlu.machine.located import at_home
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 
@@ -38,7 +39,7 @@ Kept = TypeVar("Kept", bound=Part)
 
 def find(path: str | Path) -> Path:
     """The folder of a bundle, given that or the folder of a stage. Raises `Refusal` where there is no folder."""
-    folder = Path(path).expanduser()
+    folder = at_home(path)
     if is_gguf(folder):
         raise Refusal(_no_bundle(folder))
     if not folder.is_dir():
@@ -112,11 +113,20 @@ def read(folder: Path, key: str | Path | None = None) -> dict[str, Any]:
 
 def served_by(path: str | Path) -> str | None:
     """The name of the adapter that serves the bundle in a folder; None where it is the model itself, or no bundle."""
-    folder = Path(path).expanduser()
+    folder = at_home(path)
     if not (folder / NAME).is_file():
         return None
-    served = parse_json(read_bytes(file_inside(folder, NAME), _AGAIN), folder / NAME, _AGAIN).get("serves")
+    served = _plain(folder).get("serves")
     return None if served is None else str(served)
+
+
+def digest_of(folder: Path) -> str | None:
+    """The digest that `danlu.json` has now, with nothing checked; None where an older danlu has written it."""
+    return _plain(folder).get("digest")
+
+
+def _plain(folder: Path) -> dict[str, Any]:
+    return parse_json(read_bytes(file_inside(folder, NAME), _AGAIN), folder / NAME, _AGAIN)
 
 
 def sign(path: str | Path, private: str | Path) -> str:
@@ -183,8 +193,9 @@ def refuse_pickles(folder: Path) -> None:
 def _refuse_added(folder: Path, known: set[str]) -> None:
     """Refuse what transformers might take up by itself: adapters, templates, vocabularies; notes may lie there."""
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        note = path.suffix == ".md" or name.startswith((".", "LICENSE", "NOTICE"))
+        inside = path.relative_to(folder)
+        name, hidden = inside.as_posix(), any(part.startswith(".") for part in inside.parts)
+        note = path.suffix == ".md" or hidden or name.startswith(("LICENSE", "NOTICE"))
         if name not in known and not note and (path.is_symlink() or not path.is_dir()):
             raise Refusal(
                 f"{path}: this file is not part of the bundle as it was saved; move it elsewhere (notes may lie there "

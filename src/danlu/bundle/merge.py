@@ -1,7 +1,7 @@
 """Adapters made into one, and an adapter folded into the weights of its base."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, zip_longest
@@ -15,11 +15,16 @@ from danlu.bundle.adapter import BASE, Asked, asked_for, folder_of, put
 from danlu.bundle.bundle import load, open_folder, save
 from danlu.data.record import Record
 from danlu.machine.door import opened
+from danlu.machine.located import at_home
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
-from danlu.tuning.combining import Saved
+from danlu.task.task import Task
+from danlu.tuning.combining import Saved, mean, refuse_sum
 
 _AGAIN = "copy or train the adapter again"
+
+_ANSWERED_BY = ("pooling", "decoding", "template")
+"""Settings of tasks without which what an adapter has learnt means something else."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,14 @@ def combine(
         for each in weights
         if (method := asked[each].method) is not None
     ]
-    final = folder if output is None else Path(output).expanduser()
+    final = folder if output is None else at_home(output)
     with room_for(name, folder, facts, final) as temporary, TemporaryDirectory() as made:
         with opened(folder, "the adapters cannot be combined", _AGAIN):
             method = parts[0].method.combined(parts, Path(made), summed=summed)  # type: ignore[attr-defined]
         told = facts["adapters"][first] | {
             "danlu": version("danlu"),
             "method": method.to_plain(),
+            "task": _task(parts, [asked[part.name].task for part in parts], summed=summed).to_plain(),
             "provenance": {"combined": dict(weights), "summed": summed},
         }
         put(Path(made), told, temporary, facts, name)
@@ -77,6 +83,14 @@ def combine(
             golden.write(folder_of(temporary, name), bundle.predictor_of(name), _examples(folder, weights))
         manifest.write(temporary, facts)
     return final
+
+
+def _task(parts: Sequence[Saved], tasks: Sequence[Task], *, summed: bool) -> Task:
+    """The task of the first, with the mean of what tasks have learnt themselves, such as a head of their own."""
+    own = [task.parameters() for task in tasks]
+    if summed:
+        refuse_sum(parts, list(own[0]))
+    return tasks[0].learnt(mean(parts, own)) if own[0] else tasks[0]
 
 
 def fold(path: str | Path, name: str, output: str | Path) -> Folded:
@@ -104,7 +118,7 @@ def fold(path: str | Path, name: str, output: str | Path) -> Folded:
     with opened(folder_of(folder, name), "the adapter cannot be put on the base", _AGAIN):
         plain = Pretrained(path=str(folder)).build(asked.task.auto_class, tokenizer, asked.task.config())
         merged = asked.method.merge(asked.method.load(plain, folder_of(folder, name)))
-    final = Path(output).expanduser()
+    final = at_home(output)
     save(
         final,
         merged,
@@ -143,6 +157,10 @@ def _refuse_unlike(told: dict[str, Any], asked: dict[str, Asked], first: str, ot
         "methods": tuple(each.method.kind if each.method else "" for each in (one, two)),
         "tasks": (one.task.kind, two.task.kind),
         "labels": tuple(", ".join(each.task.label_names()) for each in (one, two)),
+        **{
+            f"settings of the task, '{key}'": tuple(getattr(each.task, key, None) for each in (one, two))
+            for key in _ANSWERED_BY
+        },
         "cleaners": (told[first].get("cleaners"), told[other].get("cleaners")),
         "tokenizers": (told[first].get("tokenizer"), told[other].get("tokenizer")),
     }

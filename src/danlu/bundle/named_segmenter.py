@@ -1,8 +1,7 @@
 """The segmenter that a command means by a name."""
 
-from pathlib import Path
-
 from danlu.bundle.manifest import NAME
+from danlu.machine.located import at_home
 from danlu.recipe.part import kinds, nearest
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenter import Learner, Segmenter, holds_segmenter, open_segmenter
@@ -16,7 +15,7 @@ def named_segmenter(name: str) -> Segmenter:
     """
     if holds_segmenter(name):
         return open_segmenter(name)
-    folder = Path(name).expanduser()
+    folder = at_home(name)
     if any((folder / place / NAME).is_file() for place in ("", "bundle")):
         return Segmenter.model_validate({"kind": "neural", "path": name})
     there = kinds(Segmenter)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from danlu.machine.door import file_inside, opened, read_bytes, read_json
 from danlu.machine.files import write_bytes, write_text
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def sign(folder: Path, data: bytes, private: str | Path) -> str:
     """
     ed25519, serialization = _library()
     with opened(private, "no private key could be read there", f"{_KEY}, without a password"):
-        key = serialization.load_pem_private_key(read_bytes(Path(private).expanduser(), _KEY, _MOST), password=None)
+        key = serialization.load_pem_private_key(read_bytes(at_home(private), _KEY, _MOST), password=None)
         if not isinstance(key, ed25519.Ed25519PrivateKey):
             raise Refusal(f"{private}: is a key of another kind than Ed25519; {_KEY}")
     told = {
@@ -79,7 +80,7 @@ def check(folder: Path, data: bytes, public: str | Path) -> None:
     """
     ed25519, serialization = _library()
     with opened(public, "no public key could be read there", _KEY):
-        key = serialization.load_pem_public_key(read_bytes(Path(public).expanduser(), _KEY, _MOST))
+        key = serialization.load_pem_public_key(read_bytes(at_home(public), _KEY, _MOST))
         if not isinstance(key, ed25519.Ed25519PublicKey):
             raise Refusal(f"{public}: is a key of another kind than Ed25519; {_KEY}")
     if not (folder / NAME).exists():

@@ -15,7 +15,9 @@ def command(
     methods: Annotated[
         str, typer.Option(help="methods of tuning: full,lora,... each with settings if wanted, as in lora:rank=4")
     ],
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="so many trainings of each method")] = 1,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="so many trainings of each method; as the recipe says")
+    ] = None,
     stage: Annotated[str | None, typer.Option(help="which stage that trains; the last one as a rule")] = None,
     root: Annotated[Path, typer.Option(help="folder of all runs")] = Path("runs"),
 ) -> None:

@@ -109,12 +109,14 @@ def show(screen: "Console", stage: "Checked", language: str) -> None:
     from danlu.language import translator
 
     _ = translator(language)
-    if not (stage.found or stage.refused or stage.needs):
+    if not (stage.found or stage.refused or stage.needs or stage.untaught):
         return
     screen.print(f"\n{stage.planned.name}", style="bold")
     lines, warnings = list[str](), list[str]()
     if stage.needs:
         lines = [_("looked at once the model '{stage}' is trained").format(stage=stage.needs)]
+    if stage.untaught:
+        lines = [_("not written yet; what reads it is looked at with the texts that are there")]
     if isinstance(stage.found, DataFacts):
         lines = [*in_words(stage.found.survey, language), *in_columns(_counts(stage.found, split_names(_)))]
         lines += [_("{name}: {value}").format(name=name, value=value) for name, value in facts_of_data(stage.found, _)]

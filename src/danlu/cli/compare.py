@@ -25,10 +25,19 @@ def command(
     refuse_resamples(resamples)
     if page:
         refuse_unwritable(page)
-    names = ("A", "B") if first.name == second.name else (first.name, second.name)
+    names = _names(first, second)
     found = compare(first, second, resamples=resamples)
     for line in comparison_in_words(found, names, default(), changed):
         show(line)
     if page:
         write_comparison(page, found, names, default())
         say(str(page), err=True)
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """The last parts of both paths in which they differ; A and B where they are the same."""
+    folders = [path if path.is_dir() else path.parent for path in (first.resolve(), second.resolve())]
+    for one, other in zip(*(reversed(folder.parts) for folder in folders), strict=False):
+        if one != other:
+            return one, other
+    return "A", "B"

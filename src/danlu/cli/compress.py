@@ -1,5 +1,6 @@
 """`danlu compress BUNDLE DATA --floor "accuracy -0.5" --out FOLDER`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle; it stays as it is")],
     data: Annotated[Path, typer.Argument(help="a file with the truth in it, or the folder of a prepare stage")],
-    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    settings: Annotated[list[str] | None, typer.Argument(help=f"{SETTINGS}; of other files of its suffix too")] = None,
     *,
     floor: Annotated[
         str, typer.Option(help="a metric and how far it may fall: 'accuracy -0.5' is half a point; or its least value")
@@ -59,7 +60,7 @@ def command(
     """
     from danlu.compress.following import following_of
     from danlu.compress.ladder import compress
-    from danlu.compress.records import others_of, recovery_of, target_of, tested, texts_of, trained
+    from danlu.compress.records import others_of, recovery_of, settings_for, target_of, tested, texts_of, trained
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.terminal import say
     from danlu.refusal import of_file
@@ -67,11 +68,12 @@ def command(
     refuse_resamples(resamples)
     chosen, training = target_of(target), recovery_of(recovery or [])
     test = tested(data, settings or [], split, bundle)
-    learnt, validation = trained(data, train, bundle)
+    its = partial(settings_for, data, settings or [])
+    learnt, validation = trained(data, train, bundle, its(train))
     told: dict[str, Any] = {"target": chosen, "rungs": rungs, "seed": seed, "resamples": resamples, "say": say}
     told |= {"train": learnt, "validation": validation, "training": training}
-    told["confirm"] = others_of(confirm, bundle)
-    told["following"] = following_of(teacher or [], texts_of(unlabelled))
+    told["confirm"] = others_of(confirm, bundle, its(confirm))
+    told["following"] = following_of(teacher or [], texts_of(unlabelled, its(unlabelled)))
     with of_file(data):
         _tell(compress(bundle, test, floor, out, **told), out)
 

@@ -19,7 +19,7 @@ def command(
     data: Annotated[Path, typer.Argument(help="a file with the truth in it, or the folder of a prepare stage")],
     settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
-    split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
+    split: Annotated[str | None, typer.Option(help="which split of a prepare stage; test")] = None,
     column: Annotated[str | None, typer.Option(help="column of the file that holds the text")] = None,
     label: Annotated[str | None, typer.Option(help="column of the file that holds the label")] = None,
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
@@ -42,6 +42,7 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with intervals (95 %), beside a classical baseline."""
     from danlu.bundle.bundle import load
+    from danlu.data.corpus.prepared import split_of
     from danlu.evaluate.perturbing.read import read_changes
     from danlu.evaluate.perturbing.terms import read_groups
     from danlu.evaluate.reporting.told import told
@@ -61,7 +62,8 @@ def command(
     task, ask, measured = loaded.task, loaded.stream, metric or ()
     named = {name: given for name, given in (("text", column), ("label", label)) if given}
     prepared = data.is_dir() and not settings
-    records = _records(data, split if prepared else None, settings or (), named, task.columns)
+    chosen = split_of(data, split, "test", prepared=prepared)
+    records = _records(data, chosen, settings or (), named, task.columns)
     rival, train = _rival(baseline, task.baseline, data, prepared=prepared)
     others = _records(outside, None, (), {"text": column} if column else {}, ()) if outside else None
     draws = {"resamples": resamples, "seed": seed}

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from danlu.task.task import Task
 
 MOST_EXAMPLES = 2000
-SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".parquet", ".gz", ".zip")
 
 
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
-    file: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, a record as json, or a file of records")],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="TEXT|FILE", help="a text, a record as json, or a file of records; '-': a text a line"),
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Argument(help="of the method: steps=64, layer=3 head=2; others of the file: columns.text=review"),
@@ -62,10 +64,10 @@ def command(
     loaded = load(bundle, exact(bundle), adapter=adapter)
     items = _items(as_text(file, "TEXT"), loaded.predictor.task, records, rest)
     left_out, items = len(items) > records, items[:records]
-    wanted: dict[str, Any] = {"target": target, "at": at, "written": written, "checked": checked}
     data = _data(examples, rest) if examples else []
-    found = explain(loaded, items, explainer, **wanted)
-    near = [examples_for(loaded, item, data) for item in items] if examples else []
+    found = explain(loaded, items, explainer, target=target, at=at, written=written, checked=checked)
+    explained = sorted({told.record for told in found})
+    near = [examples_for(loaded, items[number], data) for number in explained] if examples else []
     screen = console()
     for told in found:
         show(told, screen, _)
@@ -73,6 +75,8 @@ def command(
         show_examples(each, screen, _)
     if unread := loaded.predictor.read(items).unread(loaded.tokenizer):
         say(f"{unread:,} of {len(items):,} texts {UNREAD}", err=True)
+    if wordless := len(items) - len(explained):
+        say(_("{count:,} texts have no word that the model reads, and are left out").format(count=wordless), err=True)
     if left_out:
         say(
             _("{file}: the first {count} records are explained; --records raises that").format(
@@ -137,17 +141,26 @@ def _explainer(method: str, settings: Sequence[str]) -> "Explainer":
 
 
 def _items(given: str, task: "Task", most: int, settings: Sequence[str]) -> list[dict[str, Any]]:
-    """The records of a file, one more than `most` where there are more; or the one of a text or of json."""
+    """The records of a file or of lines, one more than `most` where there are more; or the one of a text or of json."""
     from danlu.data.reading.format import guess
     from danlu.data.reading.json_text import parse
+    from danlu.machine.terminal import typed_lines
+    from danlu.task.asked import records_of
 
+    if given == "-":
+        typed = list(islice(records_of(typed_lines(), task, "standard input"), most + 1))
+        if not typed:
+            raise Refusal("standard input: no text came, so there is nothing to explain; give one a line, or a text")
+        return typed
     if os.path.isfile(given):  # noqa: PTH113 - a long text is no path, and Path would say so by an error
         found = list(islice(guess(given, settings=settings).read(), most + 1))
         if not found:
             raise Refusal(f"{given}: holds no record, so there is nothing to explain")
         return found
-    if " " not in given and Path(given).suffix.lower() in SUFFIXES:
-        raise Refusal(f"{given}: there is no such file")
+    if os.path.isdir(given):  # noqa: PTH112 - as above
+        raise Refusal(f"{given}: is a folder; name a file in it, or give a text")
+    if _is_path(given):
+        raise Refusal(f"{given}: there is no such file; give one that is there, or a text")
     if given.lstrip().startswith("{"):
         value = parse(given, "TEXT")
         if isinstance(value, dict):
@@ -160,6 +173,17 @@ def _items(given: str, task: "Task", most: int, settings: Sequence[str]) -> list
     if not given.strip():
         raise Refusal("the text is empty, so there is nothing to explain; give one with words")
     return [{"text": given}]
+
+
+def _is_path(given: str) -> bool:
+    """Whether what is no file is meant for one, by its suffix: such a word in ASCII, or one that names a folder too."""
+    from danlu.apps.guessing.files import OFFICE
+    from danlu.data.reading.guess import SUFFIXES
+
+    if " " in given or Path(given).suffix.lower() not in {*SUFFIXES, *OFFICE, ".gz", ".zip"}:
+        return False
+    folder = os.path.dirname(given)  # noqa: PTH120 - as above
+    return given.isascii() or os.path.isdir(folder)  # noqa: PTH112
 
 
 def _data(path: str, settings: Sequence[str]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def command(
     calibration: Annotated[
         Path | None, typer.Option(help="records of the task: of which int8_static learns, and answers are compared")
     ] = None,
-    split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "validation",
+    split: Annotated[str | None, typer.Option(help="which split of a prepare stage; validation")] = None,
 ) -> None:
     """Write a bundle for another program or engine; it is opened again and compared before it is called done.
 
@@ -59,7 +59,7 @@ def _target(kind: str, precision: str | None) -> "Target":
         raise Refusal(f"--precision '{precision}': {kind} has {first['ctx']['expected']}") from None
 
 
-def _records(data: Path, split: str, settings: list[str], bundle: str) -> list[dict[str, object]]:
+def _records(data: Path, split: str | None, settings: list[str], bundle: str) -> list[dict[str, object]]:
     """The records of a file, or of a split of prepared data, with the columns that the task of the bundle reads.
 
     Raises `Refusal` where they have others.
@@ -67,13 +67,15 @@ def _records(data: Path, split: str, settings: list[str], bundle: str) -> list[d
     from danlu.bundle import manifest
     from danlu.bundle.adapter import BASE, asked_for
     from danlu.data.corpus.prepared import load as load_prepared
+    from danlu.data.corpus.prepared import split_of
     from danlu.data.reading.format import guess
     from danlu.refusal import Refusal
 
     folder = manifest.find(bundle)
     task = asked_for(manifest.read(folder), BASE, folder).task
     prepared = data.is_dir() and not settings
-    records = load_prepared(data, split) if prepared else list(guess(str(data), settings=settings).read(labelled=False))
+    chosen = split_of(data, split, "validation", prepared=prepared)
+    records = load_prepared(data, chosen) if chosen else list(guess(str(data), settings=settings).read(labelled=False))
     for number, record in enumerate(records, 1):
         lacking = [name for name in task.reads if name not in record]
         if lacking:

@@ -16,7 +16,7 @@ def command(
     data: Annotated[Path, typer.Argument(help="a file with labels, or the folder of a prepare stage")],
     settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
-    split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "train",
+    split: Annotated[str | None, typer.Option(help="which split of a prepare stage; train")] = None,
     column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
     label: Annotated[str, typer.Option(help="column that holds the label")] = "label",
     bundle: Annotated[str | None, typer.Option(help="a classifier that has not learnt from these rows")] = None,
@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmenting.augment import given
-    from danlu.data.corpus.prepared import load
+    from danlu.data.corpus.prepared import load, split_of
     from danlu.data.reading.format import guess
     from danlu.data.wrong_labels.out_of_sample import out_of_sample
     from danlu.data.wrong_labels.suspects import export, labels_in, refuse_export, shares_of, suspects, warnings_of
@@ -43,8 +43,9 @@ def command(
         refuse_export(output)
         refuse_itself(output, data)
     prepared = data.is_dir() and not settings
-    source = None if prepared else guess(str(data), settings=settings or ())
-    records = list(source.read(labelled=label == "label")) if source else load(data, split)
+    chosen = split_of(data, split, "train", prepared=prepared)
+    source = None if chosen else guess(str(data), settings=settings or ())
+    records = list(source.read(labelled=label == "label")) if source else load(data, chosen or "train")
     with of_file(data):
         texts, labels = labels_in(given(records), column, label)
     if bundle is None:

@@ -19,7 +19,7 @@ def command(
     ] = "this",
     stage: Annotated[str | None, typer.Option(help="which stage that trains; all of them as a rule")] = None,
     tokens: Annotated[
-        str | None, typer.Option(help="tokens of the data, such as 300B, which is then not looked at")
+        str | None, typer.Option(help="tokens that are learnt, such as 300B; the data is then not looked at")
     ] = None,
     share: Annotated[
         float | None, typer.Option(min=0.001, max=1, help="of the highest speed that is reached; 0.4, here measured")

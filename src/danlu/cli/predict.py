@@ -71,6 +71,7 @@ def command(
     from danlu.machine.files import refuse_itself
     from danlu.machine.terminal import as_text, typed_lines
     from danlu.recipe.part import find
+    from danlu.task.asked import records_of
 
     if output is not None:
         _refuse_output(output)
@@ -88,12 +89,11 @@ def command(
         loaded.task = _cutting(loaded.task, too_long.value)
     settings, writing = _writing(loaded, settings or (), generate=generate)
     column = column if asked is None else "text"
-    known = loaded.task if writing is None else None
     if asked is None:
         records = _records(file, column, settings, loaded.task)
     else:
         _refuse_settings(settings)
-        records = records_of(asked, known, "--text" if text else "standard input")
+        records = records_of(asked, loaded.task if writing is None else None, "standard input" if typed else "--text")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     form = loaded.task.form if writing is None else find(Answer, "text")()  # type: ignore[type-abstract]
     sheet, told = Sheet(form), Counter[str]()
@@ -218,39 +218,6 @@ def _refuse_settings(settings: Sequence[str]) -> None:
             f"{settings[0]}: looks like a setting, and without a file there are only those that begin with 'policy.'"
             f"{nearest(name, known)}"
         )
-
-
-def records_of(lines: Iterable[str], task: "Task | None", where: str) -> Iterator[dict[str, Any]]:
-    """A record a line: the line is its text, or json where more than a text is read; None: a text to write on after.
-
-    On standard input all lines are json where the first is an object with a column of the task.
-    """
-    reads = task.reads if task else ("text",)
-    own = {*reads, *(task.columns if task else ()), *(task.other_columns if task else ())}
-    plain = reads == ("text",)
-    for number, line in enumerate(lines, 1):
-        if plain and number == 1 and where != "--text" and {"text", "messages"} & own & (_as_record(line) or {}).keys():
-            plain = False
-        record = {"text": line} if plain else _as_record(line)
-        lacking = [name for name in reads if record is None or name not in record]
-        if record is None or (lacking and not (own - {*reads}) & record.keys()):  # else the task tells what it lacks
-            shape = ", ".join(f'"{name}": ...' for name in reads)
-            raise Refusal(
-                f"{where}, text {number:,}: this bundle reads {' and '.join(reads)}, but there is no "
-                f"{' and no '.join(lacking)}; give each record as json: {{{shape}}}"
-            )
-        yield record
-
-
-def _as_record(line: str) -> dict[str, Any] | None:
-    """What a line of json says; None where it is no object."""
-    from danlu.data.reading.json_text import parse
-
-    try:
-        value = parse(line, "")
-    except Refusal:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _records(file: str, column: str, settings: Sequence[str], task: "Task") -> Iterator[dict[str, Any]]:

@@ -33,7 +33,7 @@ def command(
     examples: Annotated[
         Path | None, typer.Option(help="file of the examples to show; of a prepare stage its training split")
     ] = None,
-    split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
+    split: Annotated[str | None, typer.Option(help="which split of a prepare stage; test")] = None,
     show: Annotated[int, typer.Option(min=0, max=1000, help="prompts to show as the model sees them")] = 1,
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16")] = "float32",
@@ -98,14 +98,16 @@ def _examined(
     return compare_prompts(scorer, (templates[0], templates[1]), records, pool, pool_name=pool_name, **how)
 
 
-def _asked(data: str, settings: list[str], split: str, examples: Path | None, *, shots: bool) -> "Asked":
+def _asked(data: str, settings: list[str], split: str | None, examples: Path | None, *, shots: bool) -> "Asked":
     """The records to ask, the examples to show, and what messages call these."""
     from danlu.data.corpus.prepared import load as load_prepared
+    from danlu.data.corpus.prepared import split_of
     from danlu.data.reading.format import guess
 
     folder = Path(data)
     prepared = folder.is_dir() and not settings
-    records = load_prepared(folder, split) if prepared else list(guess(data, settings=settings).read())
+    chosen = split_of(data, split, "test", prepared=prepared)
+    records = load_prepared(folder, chosen) if chosen else list(guess(data, settings=settings).read())
     if not records:
         raise Refusal(f"{data}: there are no records; give a file or a split that is not empty")
     if examples is not None:
@@ -131,6 +133,9 @@ def _show_told(name: str, template: "PromptTemplate", examined: "Examined") -> N
     if examined.left_out:
         told = _("{count:,} examples are among the records that are asked, and are not shown")
         screen.print(told.format(count=examined.left_out), style="dim")
+    if examined.beyond:
+        told = _("{count:,} records have a right answer that cannot be given: see 'longest_excerpt' and 'longest'")
+        screen.print(told.format(count=examined.beyond), style="yellow")
     for number, told_of in enumerate(examined.told, start=1):
         screen.print(
             _("{template}, record {number}: what the model sees").format(template=name, number=number), style="bold"

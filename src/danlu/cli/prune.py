@@ -14,7 +14,10 @@ def command(
     *,
     output: Annotated[Path, typer.Option(help="folder for what is left, a bundle again")],
     data: Annotated[
-        Path | None, typer.Option(help="records with the truth, or the folder of a prepare stage: what matters on them")
+        Path | None,
+        typer.Option(
+            help="a file with the truth, read by its suffix, or the folder of a prepare stage: what matters on it"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
 ) -> None:

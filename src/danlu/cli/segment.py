@@ -71,8 +71,21 @@ def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separ
 def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequence[str]) -> "WordScores":
     from danlu.evaluate.scoring.segmentation import score_segmenter
 
-    words = None if known is None else {word for sentence in _sentences(known) for word in sentence}
+    words = None
+    if known is not None:
+        words = {word for sentence in _sentences(known, _settings_for(known, settings)) for word in sentence}
     return score_segmenter(segmenter, list(_sentences(file, settings)), words)
+
+
+def _settings_for(known: str, settings: Sequence[str]) -> Sequence[str]:
+    """Those of the other file, unless the name of this one tells its format."""
+    from danlu.data.reading.guess import kind_of_file
+
+    try:
+        kind_of_file(known)
+    except Refusal:
+        return settings
+    return ()
 
 
 def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:

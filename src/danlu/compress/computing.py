@@ -14,6 +14,7 @@ from danlu.export.export import export
 from danlu.export.target import Target
 from danlu.machine.device import best_dtype
 from danlu.machine.files import folder_in_place, write_text
+from danlu.machine.seed import drawn
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 
@@ -23,7 +24,7 @@ PRECISIONS = ("float32", "bfloat16")
 LIBRARIES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("openvino", "nncf")}
 """Of each target that gives a bundle, what has to be installed."""
 
-CALIBRATION = 300  # records of which scales are learnt
+CALIBRATION = 300  # records of which scales are learnt, drawn from all
 
 
 def computed() -> list[str]:
@@ -65,7 +66,7 @@ def computed_in(bundle: Path, what: str, folder: Path, records: Sequence[Record]
             f"'{what}' learns how large activations become, of records that may be learnt from, and there are none; "
             "give the folder of a prepare stage with a training split, or --train FILE"
         )
-    export(bundle, folder, target, records=list(records[:CALIBRATION]) or None)
+    export(bundle, folder, target, records=drawn(records, CALIBRATION, 0, "calibrate") or None)
     return folder
 
 

@@ -4,7 +4,7 @@ The best of many rungs was also the luckiest on the records that it was chosen b
 more rungs lie about the floor; records that chose nothing do not flatter it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from danlu.bundle.bundle import Bundle, load
@@ -16,8 +16,13 @@ from danlu.evaluate.scoring.counting import of_truths
 from danlu.evaluate.scoring.examine import digest
 from danlu.evaluate.scoring.score import empty_side, truths
 from danlu.refusal import Refusal, of_file
+from danlu.task.task import Task
 
 FOLDER = "confirmed"
+
+
+BY_CHANCE = 0.05
+"""Share of the records of a test that may stand in what is learnt from, as short texts do."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,29 @@ class Confirmed:
     original: float
     low: float
     high: float
+
+
+def refuse_learnt(task: Task, test: Sequence[Record], learnt: Sequence[Record], say: Callable[[str], None]) -> None:
+    """Refuse a test of which much is learnt from, whatever its labels there; a few records that are so are told.
+
+    Raises:
+        Refusal: scores on the test would flatter what has learnt from it.
+    """
+    known = {_read(task, record) for record in learnt}
+    shared = sum(_read(task, record) in known for record in test)
+    if shared > BY_CHANCE * len(test):
+        raise Refusal(
+            f"{shared:,} of the {len(test):,} records that rungs are scored on are among those that they learn from, "
+            "so the scores would flatter them; give others to learn from, or others to score on"
+        )
+    if shared:
+        say(f"{shared:,} of the {len(test):,} records that rungs are scored on are learnt from too")
+
+
+def _read(task: Task, record: Record) -> str:
+    """What tells what a task reads of a record from what it reads of another."""
+    names = (*task.reads, *task.also_reads)
+    return digest({name: record[name] for name in names if name in record} or record)
 
 
 def refuse_others(original: Bundle, seen: Sequence[Record], others: Sequence[Record]) -> None:

@@ -14,7 +14,7 @@ POINT = 0.01
 OWN_UNIT = ("bleu", "chrf", "mse", "mae", "perplexity", "length_ratio", "reward_margin", "nll", "brier")
 
 _SLACK = 1e-9  # rounding of differences
-_WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:([-+−]|>=|<=)?\s*(\d+(?:\.\d+)?|\.\d+)\s*(?:points?|%)?)?\s*")
+_WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:([-+−]|>=|<=)?\s*(\d+(?:\.\d+)?|\.\d+)\s*(points?|%)?)?\s*")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,13 @@ def floor_of(text: str, task: Task) -> Floor:
             f"task {task.kind} is measured by {', '.join(task.metrics)}"
         )
     if sign in ("", ">=", "<="):
+        if match[4] and not sign:
+            raise Refusal(
+                f"--floor '{text}': {match[4]} without a sign may be a change or a value; write "
+                f"'{metric} {'-' if higher else '+'}{number:g}' for a change from the original, or "
+                f"'{metric} {'>=' if higher else '<='} {number:g} {match[4]}' for a value"
+            )
+        number = number / 100 if match[4] and metric not in OWN_UNIT else number
         return Floor(metric, bound=_bound(text, metric, number, ("", ">=") if higher else ("", "<="), sign))
     if number and (sign == "+") == higher:
         right = "-" if higher else "+"

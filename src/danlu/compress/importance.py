@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from danlu.compress.pruning import Subject
 from danlu.machine.device import device
-from danlu.machine.seed import generator
+from danlu.machine.seed import drawn, generator
 from danlu.model.fast import prepare_for_training
 from danlu.model.own import put_in
 from danlu.model.positions import longest_row
@@ -59,7 +59,7 @@ def by_gradient(subject: Subject, units: Mapping[int, Units]) -> dict[int, Tenso
     model = prepare_for_training(put_in(replica(subject.model), task.parameters()), "float32").to(device()).eval()
     for parameter in model.parameters():
         parameter.requires_grad = False
-    records = _some(subject)
+    records = drawn(subject.records, MOST, subject.seed, "importance")
     encoded = task.learnable(records, tokenizer, longest_row(subject.model), TOKENS)
     sums = {number: torch.zeros(each.count, dtype=torch.float64) for number, each in units.items()}
     with gated(model, units) as gates:
@@ -159,12 +159,3 @@ def least(importance: Tensor, count: int) -> list[int]:
     """The places of the `count` units that matter least; of equals the last ones."""
     order = sorted(range(len(importance)), key=lambda place: (float(importance[place]), -place))
     return sorted(order[:count])
-
-
-def _some(subject: Subject) -> list[Any]:
-    """At most `MOST` of the records, drawn by the seed."""
-    records = list(subject.records)
-    if len(records) <= MOST:
-        return records
-    chosen = generator(subject.seed, "importance").permutation(len(records))[:MOST]
-    return [records[place] for place in sorted(chosen.tolist())]

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb, Row
-from danlu.compress.computing import computed, computed_here
-from danlu.compress.confirming import Confirmed, confirmed, refuse_others
+from danlu.compress.computing import computed, computed_here, learns
+from danlu.compress.confirming import Confirmed, confirmed, refuse_learnt, refuse_others
 from danlu.compress.floor import OWN_UNIT, Floor, floor_of
 from danlu.compress.following import AS_A_RULE, Following, followed_by
 from danlu.compress.measuring import Measuring, bytes_of
@@ -24,6 +24,7 @@ from danlu.evaluate.scoring.compare import compare
 from danlu.evaluate.scoring.examine import SCORES
 from danlu.machine.alone import alone_in
 from danlu.machine.files import folder_in_place, write_text
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal
 from danlu.task.followed import Followed
 from danlu.train.settings import Training
@@ -129,9 +130,10 @@ def compress(
 
     Raises:
         Refusal: the floor is no floor, or the original itself misses it; there is no such rung; a rung needs records
-            to learn from and there are none; records to confirm are among the others; `out` lies in the bundle.
+            to learn from and there are none, or they are those of the test; records to confirm are among the others;
+            `out` lies in the bundle.
     """
-    folder, final = manifest.find(path), Path(out).expanduser()
+    folder, final = manifest.find(path), at_home(out)
     plain_facts(folder)
     if not test:
         raise Refusal("there are no records to score the rungs on; give a file or a split that is not empty")
@@ -144,6 +146,8 @@ def compress(
         trains = training is not None and any(rung.trains for rung in chosen)
         follow = followed_by(original.task, following, trains=trains)
         _refuse_without_records(chosen, train)
+        if any(rung.prunings or learns(rung.computed) for rung in chosen):
+            refuse_learnt(original.task, test, train, say)
         refuse_others(original, [*test, *train, *validation], confirm)
         _refuse_unlearnable(original, train, follow, say)
         _tell_few(asked, len(test), say)
@@ -209,12 +213,12 @@ def _refuse_unlearnable(original: Bundle, train: Sequence[Record], following: Fo
     """Refuse records of which the task cannot learn before a rung is made, by the first of them."""
     task, tokenizer, limit = original.task, original.tokenizer, original.predictor.network.limit
     try:
-        task.learnable(list(train[:1]), tokenizer, limit, 0)
+        task.learnable(clean_records(train[:1], original.rewriters).records, tokenizer, limit, 0)
     except Refusal as refusal:
         raise Refusal(f"of what may be learnt from, {refusal}") from None
     if following and following.unlabelled and isinstance(task, Followed):
         say(f"{len(following.unlabelled):,} texts without labels are looked at")
-        texts = clean_records(list(following.unlabelled), original.rewriters).records
+        texts = clean_records(following.unlabelled, original.rewriters).records
         if not texts:
             raise Refusal(
                 "nothing is left of the texts without labels once they are cleaned as the bundle cleans what it reads; "

@@ -10,11 +10,12 @@ from danlu.bundle.adapt import refuse_place
 from danlu.bundle.bundle import open_folder, save
 from danlu.bundle.card import unscored
 from danlu.compress.pruning import Pruned, Pruning, Subject
+from danlu.data.cleaning.clean import clean_records
 from danlu.data.record import Record
+from danlu.machine.located import at_home
 from danlu.machine.quiet import quiet
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
-from danlu.task.rewritten import rewritten
 
 
 @dataclass(frozen=True)
@@ -32,25 +33,26 @@ def prune(
 ) -> Shrunk:
     """Write a bundle, `output`, of what prunings leave of another, one after the other; that one stays as it is.
 
-    `records` have their truth, and are treated as the bundle treats what it is asked.
+    `records` have their truth, and are cleaned as the bundle cleans what it is asked.
 
     Raises:
         Refusal: it is no bundle of weights that can be opened alone, or as `Pruning.pruned` does.
     """
     folder = manifest.find(path)
     facts = plain_facts(folder)
-    final = Path(output).expanduser()
+    final = at_home(output)
     refuse_place(folder, output)
     with open_folder(folder, facts, "float32", 1) as bundle:
         task, rewriters, tokenizer = bundle.task, bundle.rewriters, bundle.tokenizer
     with quiet():
         model = Pretrained(path=str(folder)).build(task.auto_class, tokenizer, task.config())
         model.train(mode=False)
-    given = rewritten(list(records), rewriters)
+    given = clean_records(list(records), rewriters).records
     left, before = Pruned(model, tokenizer), _size(model)
     told = []
     for pruning in prunings:
         left = pruning.pruned(Subject(left.model, left.tokenizer, task, given, seed))
+        task = left.task or task
         told.append(left.told)
     known = facts.get("provenance", {})
     provenance = unscored(known) | {"pruned": [*known.get("pruned", ()), *told]}

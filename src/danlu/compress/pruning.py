@@ -32,11 +32,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What is left: a model and a tokenizer of their own, and in `told` what went, for people and for `danlu.json`."""
+    """What is left: a model and a tokenizer of their own.
+
+    - `told`: what went, for people and for `danlu.json`.
+    - `task`: the task, where it names tokens that have other numbers now; None: as it was.
+    """
 
     model: PreTrainedModel
     tokenizer: Tokenizer
     told: dict[str, Any] = field(default_factory=dict)
+    task: Task | None = None
 
 
 def share_of(share: float, count: int, kind: str, units: str) -> int:
@@ -49,7 +54,7 @@ def share_of(share: float, count: int, kind: str, units: str) -> int:
     if not 0 < fewer < count:
         left = "all of them" if fewer == 0 else "none"
         raise Refusal(
-            f"{kind}: a share of {share:g} of {count} {units} leaves {left}; the share of one is {1 / count:.2f}"
+            f"{kind}: a share of {share:g} of {count} {units} leaves {left}; the share of one is {1 / count:.2g}"
         )
     return fewer
 

@@ -28,8 +28,18 @@ def tested(data: Path, settings: Sequence[str], split: str, bundle: str) -> list
     return load(data, split) if data.is_dir() and not settings else _read(data, settings, bundle)
 
 
-def trained(data: Path, train: Path | None, bundle: str) -> tuple[list[Record], list[Record]]:
+def settings_for(data: Path, settings: Sequence[str], file: Path | None) -> list[str]:
+    """Those of the `settings` of `data` that hold for another file too: all where it has the same suffix."""
+    alike = file is not None and not file.is_dir() and file.suffix.lower() == data.suffix.lower()
+    return list(settings) if alike else []
+
+
+def trained(
+    data: Path, train: Path | None, bundle: str, settings: Sequence[str] = ()
+) -> tuple[list[Record], list[Record]]:
     """What may be learnt from, and what a training is validated on: of `train`, or of the splits beside the test.
+
+    `settings` tell how `train` is to be read.
 
     Raises:
         Refusal: they cannot be read.
@@ -37,30 +47,30 @@ def trained(data: Path, train: Path | None, bundle: str) -> tuple[list[Record], 
     if train is not None:
         if train.is_dir() and (train / "train.parquet").is_file():
             return _splits(train)
-        return _read(train, [], bundle), []
+        return _read(train, settings, bundle), []
     return _splits(data) if data.is_dir() else ([], [])
 
 
-def others_of(place: Path | None, bundle: str) -> list[Record]:
-    """The records that are to confirm: of a file, or the test of a prepare stage; none of None.
+def others_of(place: Path | None, bundle: str, settings: Sequence[str] = ()) -> list[Record]:
+    """The records that are to confirm: of a file read by `settings`, or the test of a prepare stage; none of None.
 
     Raises:
         Refusal: they cannot be read, or there are none.
     """
     if place is None:
         return []
-    if found := tested(place, [], "test", bundle):
+    if found := tested(place, settings, "test", bundle):
         return found
     raise Refusal(f"--confirm {place}: there are no records; give others, or leave it out")
 
 
-def texts_of(file: Path | None) -> list[Record]:
-    """The records of a file, whose labels, if there are any, nobody looks at; none of None.
+def texts_of(file: Path | None, settings: Sequence[str] = ()) -> list[Record]:
+    """The records of a file read by `settings`, whose labels, if there are any, nobody looks at; none of None.
 
     Raises:
         Refusal: they cannot be read, or there are none.
     """
-    return [] if file is None else list(guess(str(file)).read())
+    return [] if file is None else list(guess(str(file), settings=settings).read())
 
 
 def target_of(text: str) -> Target:

@@ -77,6 +77,9 @@ def pruning_of(piece: str) -> Pruning:
     """
     kind, *given = piece.split(":")
     settings = [setting if "=" in setting else f"share={setting}" for setting in given]
+    keys = [setting.partition("=")[0] for setting in settings]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise Refusal(f"'{piece}': '{twice}' is given twice; write it once")
     try:
         return Pruning.model_validate({"kind": kind} | keyed(settings))
     except ValidationError as error:

@@ -29,14 +29,33 @@ class Within(Method):
         return [Group(names & trained, factor) for names, factor in named if names & trained]
 
     def state(self, model: nn.Module) -> dict[str, Tensor]:
-        """See `Method.state`."""
-        return {self._start + name: value for name, value in self.method.state(_first(model)).items()}
+        """See `Method.state`; what networks do not share each of them has for itself, alike in all."""
+        networks, found = cast(Networks, model), dict[int, tuple[str, Tensor]]()
+        for head in networks.names:
+            for name, value in self.method.state(networks.of(head)).items():
+                found.setdefault(id(value), (prefix(head) + name, value))
+        return dict(found.values())
+
+    def served(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Method.served`."""
+        return self.method.served(weights, state)
 
     def after_gradients(
         self, model: nn.Module, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor], step: int, total: int
     ) -> bool:
         """See `Method.after_gradients`."""
-        return self.method.after_gradients(_first(model), self._own(weights), self._own(gradients), step, total)
+        moved = self.method.after_gradients(_first(model), self._own(weights), self._own(gradients), step, total)
+        if moved:
+            self._spread(cast(Networks, model))
+        return moved
+
+    def _spread(self, networks: Networks) -> None:
+        """Let what the method keeps in the first of the networks be so in the others."""
+        own = self.method.state(networks.first)
+        for head in networks.names[1:]:
+            for name, value in self.method.state(networks.of(head)).items():
+                if name in own and value is not own[name]:
+                    value.copy_(own[name])
 
     def after_step(self, model: nn.Module, weights: Mapping[str, Tensor], step: int) -> bool:
         """See `Method.after_step`."""

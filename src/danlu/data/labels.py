@@ -86,6 +86,13 @@ def known_label(label: str, labels: Sequence[str]) -> str | None:
     return meant[0] if len(meant) == 1 else None
 
 
+def name_of(value: Any, names: Mapping[str, str]) -> str | None:
+    """The name of a label by its number or code, however that is spelled; None where it has none."""
+    label = label_of(value)
+    code = None if label is None else label if label in names else known_label(label, list(names))
+    return None if code is None else names[code]
+
+
 @dataclass(frozen=True)
 class Spellings:
     """Which of the labels of a data set are one.

@@ -32,6 +32,9 @@ _PLAIN = {str, bool, type(None)}
 
 _HALF = re.compile("[\ud800-\udfff]")
 
+_ASKED = ("head", "tail", "question", "choices", "positives", "negatives")
+"""Columns that say what is asked of a text."""
+
 Columns = str | tuple[str, ...]
 """A column with a text, or several whose texts count together."""
 
@@ -151,6 +154,20 @@ def opinion_of(record: Record) -> str | None:
     """Its label, or its labels, as one comparable text; None without any. Like texts may differ in it alone."""
     labels = labels_of(record)
     return json.dumps(sorted(labels), ensure_ascii=False) if labels else None
+
+
+def asked_of(record: Record, compared: Columns = "text") -> str | None:
+    """What is asked of its text beside the columns compared, as one comparable text; None where nothing is.
+
+    It is marks of a pair, a question, choices, or documents to rank: records that differ in it are no repeats.
+    """
+    columns = (compared,) if isinstance(compared, str) else compared
+    found = {}
+    for name in _ASKED:
+        value = record.get(name) if name not in columns else None
+        if isinstance(value, list | dict) or (name == "question" and isinstance(value, str)):
+            found[name] = [value["start"], value["end"]] if isinstance(value, dict) and is_mark(value) else value
+    return json.dumps(found, ensure_ascii=False, sort_keys=True, default=str) if found else None
 
 
 def labels_of(record: Record) -> list[str]:

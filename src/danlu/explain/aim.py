@@ -32,7 +32,7 @@ class Aim:
     - `item`, `texts`, `tokens`: the row, what it was made of, and what stands in it.
     - `of`: the number (N,) of each variant of the row, from what the network said of a batch of them.
     - `narrow`: the batch with the places alone at which the number is read.
-    - `notes`: sentences that a reader should know.
+    - `whole`: what the whole text gets, as it is shown, where the row is one of the pieces in which it is read.
     """
 
     target: str
@@ -42,7 +42,7 @@ class Aim:
     tokens: tuple[Token, ...]
     of: Callable[[Said, Batch], Tensor]
     narrow: Callable[[Batch], Batch] = _as_it_is
-    notes: tuple[str, ...] = ()
+    whole: float | None = None
 
     def shown(self, value: float) -> float:
         """A probability where the number is of one, else the number."""

@@ -111,7 +111,7 @@ def _prompt_in_tokens(tokenizer: Tokenizer, prompt: Encoded, record: Record) -> 
     """The texts of a prompt and its tokens: the record's text where it stands in it whole, else all that is read."""
     text = record.get("text")
     if isinstance(text, str):
-        tokens = tokens_of(prompt, {"text": text}, tokenizer)
+        tokens = tokens_of(prompt, {"text": text}, tokenizer, late=True)
         if not unread({"text": text}, tokens) or prompt.cut:
             return {"text": text}, tokens
     read, tokens = tokens_as_read(prompt.row.input_ids, tokenizer, "prompt")

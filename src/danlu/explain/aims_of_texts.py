@@ -1,8 +1,13 @@
 """What is explained of tasks that answer for a whole text: a label, one of several, a number, a relation."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
 from danlu.data.labels import known_label
 from danlu.data.record import Record
-from danlu.explain.aim import Aim, log_odds
+from danlu.explain.aim import Aim, Said, log_odds
 from danlu.explain.inside import Inside
 from danlu.explain.rows import Wanted, answer_of, found_in, nearest_of, windows_of
 from danlu.task.columns import text_in
@@ -12,6 +17,8 @@ from danlu.task.task import Task
 from danlu.task.tasks.multilabel import Multilabel
 from danlu.task.tasks.regress import Regress
 from danlu.task.tasks.relate import Relate
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
 
 
 def aims_of_label(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
@@ -21,19 +28,15 @@ def aims_of_label(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     wanted.refuse_at(task)
     texts = {"text": pair_in(record, 0).text} if isinstance(task, Relate) else texts_of(task, record)
     windows = windows_of(inside, record)
-    label = wanted.target or str(answer_of(inside, windows, record)["label"])
-    number = _number(label, task.labels, task.label_means)
-    item, heat = windows[0], getattr(task, "temperature", None) or 1.0  # so that it is the probability that is told
-    return [
-        Aim(
-            target=task.labels[number],
-            unit="log-odds",
-            item=item,
-            texts=texts,
-            tokens=found_in(item, texts, inside.tokenizer),
-            of=lambda said, _: log_odds(task.logits(said) / heat, number),
-        )
-    ]
+    told = answer_of(inside, windows, record)
+    number = _number(wanted.target or str(told["label"]), task.labels, task.label_means)
+    heat = getattr(task, "temperature", None) or 1.0  # so that it is the probability that is told
+
+    def of(said: Said, _: Batch) -> Tensor:
+        return log_odds(task.logits(said) / heat, number)
+
+    name = task.labels[number]
+    return [_of_a_piece(inside, windows, Aim(name, "log-odds", windows[0], texts, (), of, whole=told["scores"][name]))]
 
 
 def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
@@ -45,13 +48,16 @@ def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     told = answer_of(inside, windows, record)
     likeliest = max(task.labels, key=lambda label: told["scores"][label])
     labels = [wanted.target] if wanted.target else told["labels"] or [likeliest]
-    item, heat = windows[0], task.temperature or 1.0
-    tokens = found_in(item, texts, inside.tokenizer)
+    heat = task.temperature or 1.0
 
     def aim(label: str) -> Aim:
         number = _number(label, task.labels, "label")
-        name = task.labels[number]
-        return Aim(name, "log-odds", item, texts, tokens, lambda said, _: said["logits"][:, number].float() / heat)
+        name, whole = task.labels[number], told["scores"][task.labels[number]]
+
+        def of(said: Said, _: Batch) -> Tensor:
+            return said["logits"][:, number].float() / heat
+
+        return _of_a_piece(inside, windows, Aim(name, "log-odds", windows[0], texts, (), of, whole=whole))
 
     return [aim(label) for label in labels]
 
@@ -62,15 +68,31 @@ def aims_of_number(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     assert isinstance(task, Regress)
     wanted.refuse_at(task)
     wanted.refuse_target(task, "says one number")
-    texts, (item, *_) = texts_of(task, record), windows_of(inside, record)
+    texts, windows = texts_of(task, record), windows_of(inside, record)
     scale, mean = task.deviation or 1.0, task.mean
-    tokens = found_in(item, texts, inside.tokenizer)
-    return [Aim("score", "number", item, texts, tokens, lambda said, _: mean + scale * said["logits"][:, 0].float())]
+    whole = float(answer_of(inside, windows, record)["number"])
+
+    def of(said: Said, _: Batch) -> Tensor:
+        return mean + scale * said["logits"][:, 0].float()
+
+    return [_of_a_piece(inside, windows, Aim("score", "number", windows[0], texts, (), of, whole=whole))]
 
 
 def texts_of(task: Task, record: Record) -> dict[str, str]:
     """The texts that a task reads of a record, in the order in which they stand in a row."""
     return {column: text_in(record, 0, column) for column in task.reads}
+
+
+def _of_a_piece(inside: Inside, windows: Sequence[Encoded], aim: Aim) -> Aim:
+    """The aim at the row of a text; of several pieces at the one of which the number is highest."""
+    item, whole = aim.item, aim.whole
+    if len(windows) == 1:
+        whole = None
+    else:
+        batches = [inside.batch(window, window.row.input_ids[None]) for window in windows]
+        values = [float(aim.of(inside.said(batch), batch)[0]) for batch in batches]
+        item = windows[values.index(max(values))]
+    return replace(aim, item=item, tokens=found_in(item, aim.texts, inside.tokenizer), whole=whole)
 
 
 def _number(label: str, labels: tuple[str, ...], means: str) -> int:

@@ -66,8 +66,8 @@ def explain(
     - `written`: tokens that a model writes and that are explained one by one.
     - `checked`: whether words are hidden to see how faithful the explanation is.
 
-    Raises `Refusal` for a task that is not explained, a text without words, a label, layer or piece that is not there,
-    and an engine without the gradients that a method needs.
+    Texts without words are left out. Raises `Refusal` where none has any, for a task that is not explained, a label,
+    layer or piece that is not there, and an engine without the gradients that a method needs.
     """
     if isinstance(items, str | dict):
         raise Refusal("explain takes a list of texts or records; write [text] for a single one")
@@ -84,6 +84,8 @@ def explain(
             if len(items) == 1:
                 raise
             raise Refusal(f"record {number + 1:,}: {str(refusal).removeprefix('record 1: ')}") from None
+    if items and not found:
+        raise Refusal("there is no word that the model reads, so there is nothing to explain; give a text with some")
     return found
 
 
@@ -99,10 +101,11 @@ def _of_record(
 ) -> list[Explanation]:
     refuse_halves(given, 0)
     (record,) = rewritten([given], predictor.rewriters)
-    return [
+    found = [
         _explained(inside, explainer, aim, number, cleaned=record is not given, checked=checked)
         for aim in aims_of(predictor, inside, record, wanted)
     ]
+    return [told for told in found if told is not None]
 
 
 def aims_of(predictor: Predictor, inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
@@ -126,12 +129,11 @@ def aims_of(predictor: Predictor, inside: Inside, record: Record, wanted: Wanted
 
 def _explained(
     inside: Inside, explainer: Explainer, aim: Aim, number: int, *, cleaned: bool, checked: bool
-) -> Explanation:
+) -> Explanation | None:
+    """The explanation of one number; None of a row without words."""
     words = words_of(aim.texts, aim.tokens)
     if not words:
-        raise Refusal(
-            "record 1: the text has no word that the model reads, so there is nothing to explain; give another"
-        )
+        return None
     asked = Asked(inside, aim, words)
     found = explainer.explain(asked)
     scores = [fsum(found.scores[list(word.tokens)]) for word in words]
@@ -143,6 +145,7 @@ def _explained(
         unit=aim.unit,
         value=asked.value,
         shown=aim.shown(asked.value),
+        whole=aim.whole,
         signed=explainer.signed,
         texts=aim.texts,
         words=tuple(words),

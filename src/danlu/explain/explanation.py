@@ -19,6 +19,7 @@ class Explanation:
     - `record`: the number of the record, from 0; `task`, `method`: their kinds.
     - `target`, `unit`, `value`: what is explained, in what, and how much the model says; see `danlu.explain.aim.Aim`.
     - `shown`: the probability where the value is log-odds, else the value.
+    - `whole`: what the whole text gets, as it is shown, where it is read in pieces, of which this is one.
     - `signed`: whether scores below 0 speak against the target.
     - `texts`: what was explained, as the model read it; `words`, `scores`: (W,), theirs in the order of the row.
     - `tokens`: the names of all tokens of the row, `token_scores` theirs; `special`: those that are of no word.
@@ -35,6 +36,7 @@ class Explanation:
     unit: str
     value: float
     shown: float
+    whole: float | None
     signed: bool
     texts: Mapping[str, str]
     words: tuple[Word, ...]
@@ -92,6 +94,7 @@ class Explanation:
             "unit": self.unit,
             "value": self.value,
             "shown": self.shown,
+            "whole": self.whole,
             "texts": dict(self.texts),
             "words": words,
             "tokens": [

@@ -35,12 +35,19 @@ class Token:
 
 
 def tokens_of(
-    item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer, *, blanks: bool = False, characters: bool = False
+    item: Encoded,
+    texts: Mapping[str, str],
+    tokenizer: Tokenizer,
+    *,
+    blanks: bool = False,
+    characters: bool = False,
+    late: bool = False,
 ) -> list[Token]:
     """The tokens of a row that was made of `texts`, in the order in which they stand in it.
 
     The texts are tokenized once more and looked for in the row, where they may begin late, be cut, or have markers
-    between their tokens. With `blanks` a mask token in a text is the mask; `characters` as in `tokenized`.
+    between their tokens. With `blanks` a mask token in a text is the mask; `characters` as in `tokenized`. A text that
+    stands whole in several places is the first of them; `late` the last, as a prompt is behind its template.
     """
     ids_T = item.row.input_ids
     known: list[list[tuple[int, str, int, int]]] = []
@@ -55,15 +62,28 @@ def tokens_of(
         known.append(found)
     names = tokenizer.convert_ids_to_tokens(ids_T.tolist())
     tokens = [Token(str(name)) for name in names]
-    for sought, begin, stop in _sides(ids_T.tolist(), known, _borders(tokenizer)):
-        numbers = [each[0] for each in sought]
-        for first, place, size in SequenceMatcher(
-            None, numbers, ids_T[begin:stop].tolist(), autojunk=False
-        ).get_matching_blocks():
+    borders = _borders(tokenizer)
+    for sought, begin, stop in _sides(ids_T.tolist(), known, borders):
+        numbers, ids = [each[0] for each in sought], ids_T[begin:stop].tolist()
+        for first, place, size in (late and _last_whole(numbers, ids, borders)) or _blocks(numbers, ids):
             for step in range(size):
                 _, column, start, end = sought[first + step]
                 tokens[begin + place + step] = Token(tokens[begin + place + step].name, column, start, end)
     return tokens
+
+
+def _blocks(numbers: Sequence[int], ids: Sequence[int]) -> Sequence[tuple[int, int, int]]:
+    """What two rows share, in order: where it begins in the one, where in the other, and how long it is."""
+    return SequenceMatcher(None, numbers, ids, autojunk=False).get_matching_blocks()
+
+
+def _last_whole(numbers: Sequence[int], ids: Sequence[int], special: set[int]) -> Sequence[tuple[int, int, int]]:
+    """The last place where a text stands whole in a row, one before a special token if there is; nothing without."""
+    text = [number for number in numbers if number != _BETWEEN]
+    size = len(text)
+    starts = [start for start in range(len(ids) - size + 1) if size and ids[start : start + size] == text]
+    ended = [start for start in starts if start + size < len(ids) and ids[start + size] in special]
+    return [(0, (ended or starts)[-1], size)] if starts else []
 
 
 def _borders(tokenizer: Tokenizer) -> set[int]:

@@ -57,6 +57,13 @@ def warnings(told: Explanation, _: Say) -> list[str]:
         for column, spans in told.unread.items()
         for start, end in spans
     ]
+    if told.whole is not None:
+        value = f"{told.whole:.1%}" if told.unit == "log-odds" else f"{told.whole:.4g}"
+        found.append(
+            _(
+                "the text is read in pieces, and this is of the one in which it is highest; the whole gets {value}"
+            ).format(value=value)
+        )
     if told.rewritten:
         found.append(_("the text was cleaned as the training data were, and is shown as the model reads it"))
     return found

@@ -11,6 +11,7 @@ from danlu.engine.graph_network import GraphNetwork
 from danlu.engine.two_graphs import reader_of
 from danlu.export.calls import WRITTEN, Call, Tensors, tries
 from danlu.export.target import Original
+from danlu.machine.seed import drawn
 from danlu.model.positions import text_config
 from danlu.model.reader import Whole
 from danlu.model.readers import reads_right
@@ -27,7 +28,7 @@ def furthest(original: Original, model: nn.Module, call: Call) -> tuple[float, s
     Of what is larger than 1 it is relative. Also where it was found. Padding is left out, of which nothing is read.
     """
     bundle = original.bundle
-    records = [bundle.task.tried(), *original.records[:64]]
+    records = [bundle.task.tried(), *drawn(original.records, 64, 0, "compare")]
     found = (0.0, "nowhere")
     for inputs in tries(call, bundle.tokenizer, records, bundle.task, bundle.network.limit):
         one, other = _said(bundle.model, inputs, call), _said(model, inputs, call)

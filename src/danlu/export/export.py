@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,14 @@ from danlu.export.calls import call_of
 from danlu.export.compare import furthest, refuse_other_writing
 from danlu.export.target import Original, Target
 from danlu.machine.files import folder_in_place, move_into_place, scratch_folder, write_text
+from danlu.machine.located import at_home
+from danlu.machine.seed import drawn
 from danlu.model.weights import INDEX, find_weights
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction
 
 MOST = 512
-"""Records at most whose answers are compared."""
+"""Records at most whose answers are compared, drawn from all that are given."""
 
 TOLERANCES: Mapping[str, float] = {"float32": golden.TOLERANCES["float32"], "bfloat16": 3e-2, "float16": 1e-2}
 """How far what is said may differ, by precision; of numbers above 1 relative. Of fewer bits answers alone tell."""
@@ -40,7 +41,7 @@ class Exported:
     - `path`: the folder, or the file; `opens`: whether it is a bundle, which `danlu.load` opens.
     - `furthest`: the largest difference of a number in the answers to the records; above 1 relative to it.
     - `agreeing`, `asked`: how many answers say the same: labels and texts are equal, and numbers within the tolerance
-      of the precision where that has 16 bits or more.
+      of the precision where that has 16 bits or more, or where answers are nothing but numbers.
     - `before`, `after`: bytes of the weights.
     """
 
@@ -70,7 +71,7 @@ def export(
         Refusal: there is something at `to`; the bundle has adapters, or is an export already; scales need records; a
             package is missing; the model cannot be exported so; or what was exported answers otherwise.
     """
-    folder, final = manifest.find(bundle_folder), Path(to).expanduser()
+    folder, final = manifest.find(bundle_folder), at_home(to)
     refuse_place(folder, to)
     facts = manifest.read(folder)
     _refuse(folder, facts)
@@ -173,11 +174,12 @@ def _compared(
             )
         if isinstance(network, GraphNetwork) and model.past:
             refuse_other_writing(original, network, final)
-    asked = list(islice(original.records, MOST))
+    places = drawn(range(len(original.records)), MOST, 0, "compare")
+    asked = [original.records[place] for place in places]
     before, after = bundle.predict(asked), predictor.predict(asked)
-    drifted, agreeing = golden.drift(before, after, float("inf") if exact is None else exact)
+    drifted, agreeing = golden.drift(before, after, _tolerance(target.precision, before))
     if exact is not None and agreeing < len(asked):
-        number = next(n for n, pair in enumerate(zip(before, after, strict=True)) if not _same(*pair, exact))
+        number = places[[_same(*pair, exact) for pair in zip(before, after, strict=True)].index(False)]
         raise Refusal(
             f"{final}: {len(asked) - agreeing} of {len(asked)} records, such as {number + 1}, are answered otherwise "
             "than by the original, so nothing was exported; keep the bundle, which torch computes"
@@ -193,6 +195,20 @@ def _compared(
         _size(bundle.folder),
         _size(place),
     )
+
+
+def _tolerance(precision: str, answers: Sequence[Prediction]) -> float:
+    """How far the numbers of answers that agree may lie apart; below 16 bits any way, where the answers have words."""
+    if precision in TOLERANCES:
+        return TOLERANCES[precision]
+    return float("inf") if _has_words(answers) else FEW_BITS.get(precision, FEW_BITS["int8"])
+
+
+def _has_words(said: Any) -> bool:
+    """Whether anything in an answer is no number with a fraction: a text, a label, a place."""
+    if isinstance(said, dict):
+        return any(map(_has_words, said.values()))
+    return any(map(_has_words, said)) if isinstance(said, list | tuple) else not isinstance(said, float)
 
 
 def _same(before: Prediction, after: Prediction, tolerance: float) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from danlu.data.record import Record
 from danlu.engine.graph import PLACES, Arrays, Graph, Shapes
 from danlu.export.target import Original
-from danlu.machine.seed import generator
+from danlu.machine.seed import drawn, generator
 from danlu.model.ends import Endings
 from danlu.task.rewritten import rewritten
 
@@ -37,7 +38,7 @@ def feeds(original: Original, shapes: Shapes) -> Iterator[Arrays]:
         raise _Seen
 
     graph = Graph(bundle.folder, look, shapes)  # type: ignore[arg-type]
-    records = rewritten(list(original.records)[:SAMPLES], bundle.rewriters)
+    records = rewritten(_shown(original), bundle.rewriters)
     if task.answers_by == "generate":
         yield from _prompts(original, graph)
         return
@@ -53,11 +54,15 @@ def feeds(original: Original, shapes: Shapes) -> Iterator[Arrays]:
             yield seen.pop()
 
 
+def _shown(original: Original) -> list[Record]:
+    return drawn(original.records, SAMPLES, 0, "calibrate")
+
+
 def _prompts(original: Original, graph: Graph) -> Iterator[Arrays]:
     """Of a model that writes what it reads before, one by one."""
     bundle = original.bundle
     task = bundle.task.model_copy(update={"too_long": "truncate"})
-    records = rewritten(list(original.records)[:SAMPLES], bundle.rewriters)
+    records = rewritten(_shown(original), bundle.rewriters)
     encoded = task.encode(records, bundle.tokenizer, bundle.network.limit, labelled=False)
     endings = Endings(graph, bundle.tokenizer, bundle.network.limit)
     for prompt in endings.prompts(encoded):

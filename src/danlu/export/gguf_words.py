@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from heapq import heappop, heappush
 from typing import Any
 
 from danlu.refusal import Refusal
@@ -76,7 +76,7 @@ def words_of(tokenizer: Tokenizer, size: int, texts: Sequence[str]) -> Words:
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
     if model.get("byte_fallback"):
         words = Words("llama", "default", tokens, types, _scores(tokens, merges), [])
-        _refuse_other_cuts(tokenizer, texts, lambda text: _joined(text, words))
+        _refuse_other_cuts(tokenizer, texts, _joining(words))
         return words
     whole = bool(model.get("ignore_merges"))
     for cut in sorted(CUTS, key=lambda cut: (cut in WHOLE) != whole):  # several may cut all of these texts alike
@@ -128,19 +128,36 @@ def _cut(plain: dict[str, Any], name: str, texts: Sequence[str]) -> Any:
     return [(text, backend.encode(text).ids) for text in texts]
 
 
-def _joined(text: str, words: Words) -> list[int]:
-    """The tokens of a text: of neighbours that are a piece together, those of the highest score join first."""
+def _joining(words: Words) -> Callable[[str], list[int]]:
+    """What cuts a text: of neighbours that are a piece together, those of the highest score join first."""
     numbers = {token: number for number, token in enumerate(words.tokens)}
-    pieces = list(_SPACE + text.replace(" ", _SPACE)) if text else []
-    while True:
-        pairs = [(one + other, place) for place, (one, other) in enumerate(pairwise(pieces))]
-        known = [(words.scores[numbers[piece]], -place, piece) for piece, place in pairs if piece in numbers]
-        if not known:
-            break
-        _, place, piece = max(known)
-        pieces[-place : 2 - place] = [piece]
-    found: list[int] = []
-    for piece in pieces:
-        spelt = [f"<0x{byte:02X}>" for byte in piece.encode("utf-8")]
-        found += [numbers[piece]] if piece in numbers else [numbers[byte] for byte in spelt if byte in numbers]
-    return found
+
+    def joined(text: str) -> list[int]:
+        pieces = list(_SPACE + text.replace(" ", _SPACE)) if text else []
+        before, after = list(range(-1, len(pieces) - 1)), [*range(1, len(pieces)), -1]
+        waiting: list[tuple[float, int, str]] = []
+
+        def look(place: int) -> None:
+            piece = pieces[place] + pieces[after[place]] if place >= 0 and after[place] >= 0 else ""
+            if piece in numbers:
+                heappush(waiting, (-words.scores[numbers[piece]], place, piece))
+
+        for place in range(len(pieces)):
+            look(place)
+        while waiting:
+            _, place, piece = heappop(waiting)
+            other = after[place]
+            if other < 0 or not pieces[place] or pieces[place] + pieces[other] != piece:
+                continue  # one of the two has joined another meanwhile
+            pieces[place], pieces[other], after[place] = piece, "", after[other]
+            if after[other] >= 0:
+                before[after[other]] = place
+            look(before[place])
+            look(place)
+        return [number for piece in pieces if piece for number in spelt(piece)]
+
+    def spelt(piece: str) -> list[int]:
+        single = (f"<0x{byte:02X}>" for byte in piece.encode("utf-8"))
+        return [numbers[piece]] if piece in numbers else [numbers[byte] for byte in single if byte in numbers]
+
+    return joined

@@ -145,7 +145,7 @@ def _of_rows(records: list[Record], name: str, unread: list[tuple[str, str]]) ->
             told = {column: value for column, value in row.items() if column != keys and value.strip()}
             text = "\n".join(f"{column}: {value}" for column, value in told.items())
         short = {column: value for column, value in row.items() if len(value) <= LONGEST_FACT and value != text}
-        facts = {"file": name} | dict(list(short.items())[: MOST_FACTS - 1])
+        facts = dict(list(short.items())[: MOST_FACTS - 1]) | {"file": name}
         document = f"{name}#{row[keys].strip() if keys else number}"
         title = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"
         if text.strip():

@@ -13,6 +13,7 @@ from danlu.index.reranking import READ, Reranker, reranked
 from danlu.index.searching import candidates
 from danlu.index.store import Store
 from danlu.index.tokens import query_tokens
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Index:
             Refusal: there is no such folder, it cannot be looked into, or the disk is full.
         """
         done = Refreshed()
-        self._intake.take(self._intake.changes_in(Path(folder).expanduser(), done), done)
+        self._intake.take(self._intake.changes_in(at_home(folder), done), done)
         self._intake.embed_missing()  # what others put that have no embedder
         done.unread.sort()
         return done
@@ -181,4 +182,4 @@ def store_of(place: str | Path) -> Store:
         return PostgresStore(place)
     from danlu.index.stores.sqlite import SqliteStore
 
-    return SqliteStore(Path(place).expanduser())
+    return SqliteStore(at_home(place))

@@ -45,10 +45,15 @@ class Reranker:
 
 
 def reranked(reranker: Reranker, query: str, found: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates with the best of them in the order of the ranker; what it has not read stays behind these."""
-    read = found[:READ]
+    """The candidates with the best of them in the order of the ranker; what it has not read stays behind these.
+
+    Those lie below the least score of the ranker by as much as they lay below the last that it has read.
+    """
+    read, unread = found[:READ], found[READ:]
     scores = reranker.scores(query, [each.passage.text for each in read])
     ranked = [
         Candidate(each.passage, each.ways | {"rank": score}, score) for each, score in zip(read, scores, strict=True)
     ]
-    return [*sorted(ranked, key=lambda each: -each.score), *found[READ:]]
+    ranked.sort(key=lambda each: -each.score)
+    below = [each._replace(score=ranked[-1].score - (read[-1].score - each.score)) for each in unread]
+    return [*ranked, *below]

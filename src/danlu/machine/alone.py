@@ -184,7 +184,7 @@ def _job() -> list[str]:
 def _is_queued_anew(note: Path) -> bool:
     """Whether the note is of an earlier run of this very job, which Slurm has ended on all machines."""
     job, told = _job(), _words(note)[2:4]
-    return len(told) == 2 and bool(job) and told[0] == job[0] and told[1].isdigit() and int(told[1]) < int(job[1])
+    return len(told) == 2 and bool(job) and told[0] == job[0] and told[1].isdecimal() and int(told[1]) < int(job[1])
 
 
 def _holder(note: Path) -> str:
@@ -200,4 +200,4 @@ def _words(note: Path) -> list[str]:
     except FileNotFoundError:  # who held it has just ended
         return []
     words = text.split(" ")
-    return words if len(words) >= 2 and words[0].isdigit() else []
+    return words if len(words) >= 2 and words[0].isdecimal() else []

@@ -1,12 +1,16 @@
 """GGUF files of llama.cpp: weights, settings and vocabulary in one file, made a folder as `save_pretrained` writes it.
 
 Transformers multiplies the weights out (Q4_K, Q8_0 and their like). That takes half a minute for half a billion
-weights, so the folder is kept in the cache of this machine, by the file's path, size and time.
+weights, so the folder is kept in the cache of this machine, by the file's path, size and time, and by what unpacks it.
 """
 
 import hashlib
+import io
 import json
 import re
+from collections.abc import Collection
+from contextlib import redirect_stderr
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +18,12 @@ from danlu.machine.device import cache_folder
 from danlu.machine.door import opened
 from danlu.machine.extra import needed
 from danlu.machine.files import folder_in_place
+from danlu.machine.gguf_positions import FREQUENCIES, scale_positions
 from danlu.machine.quiet import quiet
 from danlu.refusal import Refusal
 
 MAGIC = b"GGUF"
+UNPACKING = 2  # higher whenever what is made of a file changes, so that what is kept is made anew
 COMPOSED = ("qwen2",)
 """Pre-tokenizers whose texts are composed (NFC) first, which the files do not say."""
 
@@ -26,6 +32,7 @@ USUAL_WIDTH = ("llama", "mistral", "qwen3")
 
 ONE_MATRIX = 0.1  # two quantised copies of one matrix differ by less, as a share of its norm; Q4_0 and Q8_0 by 0.08
 
+_EXPERTS = re.compile(r"_exps\b|\.exp_probs_b\.")  # weights that transformers knows under names of its own
 _FILLER = re.compile(r"\[PAD\d+\]")
 _TROUBLE = "this GGUF file could not be read"
 _REMEDY = "give a whole file of a family that transformers reads, or the folder that the file was made of"
@@ -43,30 +50,50 @@ def unpacked(path: Path) -> Path:
     """The folder with the same model and tokenizer, made at first use.
 
     Raises:
-        Refusal: the package `gguf` is missing, the file is damaged or of an unknown family, or the disk is full.
+        Refusal: the package `gguf` is missing, the file is damaged, of an unknown family, not whole, or holds what
+            transformers does not read; or the disk is full.
     """
     needed("gguf", "gguf", f"{path}: a GGUF file")
-    there = path.resolve().stat()
-    key = hashlib.sha256(f"{path.resolve()} {there.st_size} {there.st_mtime_ns}".encode()).hexdigest()
+    there, by = path.resolve().stat(), f"{UNPACKING} {version('transformers')}"
+    key = hashlib.sha256(f"{path.resolve()} {there.st_size} {there.st_mtime_ns} {by}".encode()).hexdigest()
     folder = cache_folder() / "gguf" / f"{path.stem[:40]}-{key[:16]}"
     if not folder.is_dir():
-        with opened(path, _TROUBLE, _REMEDY), folder_in_place(folder) as writing, quiet():
+        bars = redirect_stderr(io.StringIO())
+        with opened(path, _TROUBLE, _REMEDY), folder_in_place(folder) as writing, quiet(), bars:
+            _refuse_piece(path)
             _write_model(path, writing)
             _write_tokenizer(path, writing)
     return folder
 
 
 def settings_of(path: Path) -> Any:
-    """The settings of the model in a file, with how wide its heads are where transformers does not look for that."""
+    """The settings of the model in a file, with how wide its heads are and how positions are scaled.
+
+    Raises:
+        Refusal: they are scaled in a way that transformers has no settings for.
+    """
     import gguf
     import transformers
 
     settings: Any = transformers.AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    reader = gguf.GGUFReader(path)
     if settings.model_type in USUAL_WIDTH:
-        reader = gguf.GGUFReader(path)
         widths = [field for key, field in reader.fields.items() if key.endswith(".attention.key_length")]
         settings.head_dim = int(widths[0].contents()) if widths else settings.head_dim
+    scale_positions(settings, reader, path)
     return settings
+
+
+def _refuse_piece(path: Path) -> None:
+    """Refuse one of several files that a model was split into."""
+    import gguf
+
+    count = gguf.GGUFReader(path).get_field("split.count")
+    if count is not None and int(count.contents()) > 1:
+        raise Refusal(
+            f"{path}: is one of {int(count.contents())} files that a model was split into; join them first with: "
+            "llama-gguf-split --merge FIRST-FILE WHOLE-FILE"
+        )
 
 
 def _write_model(path: Path, folder: Path) -> None:
@@ -79,8 +106,10 @@ def _write_model(path: Path, folder: Path) -> None:
     settings = settings_of(path)
     writes = settings.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     auto: Any = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
-    told = {"config": settings, "dtype": torch.float32, "local_files_only": True}
-    model = auto.from_pretrained(path.parent, gguf_file=path.name, **told)
+    told = {"config": settings, "dtype": torch.float32, "local_files_only": True, "output_loading_info": True}
+    model, found = auto.from_pretrained(path.parent, gguf_file=path.name, **told)
+    _refuse_lacking(path, found["missing_keys"])
+    _refuse_unread(path, model)
     ends, words = model.get_output_embeddings(), model.get_input_embeddings()
     if ends is not None and ends.weight is not words.weight and ends.weight.shape == words.weight.shape:
         apart = (ends.weight - words.weight).norm() / ends.weight.norm()
@@ -94,6 +123,35 @@ def _write_model(path: Path, folder: Path) -> None:
     if getattr(model, "generation_config", None) is not None:
         model.generation_config.save_pretrained(folder)
     save_model(model, str(folder / "model.safetensors"), {"format": "pt"})
+
+
+def _refuse_lacking(path: Path, names: Collection[str]) -> None:
+    """Refuse a file without weights that the model needs, which transformers would draw at random."""
+    if names:
+        raise Refusal(
+            f"{path}: holds no '{min(names)}', and lacks {len(names):,} of the weights of its model in all; {_REMEDY}"
+        )
+
+
+def _refuse_unread(path: Path, model: Any) -> None:
+    """Refuse a file with weights that transformers passes over, without which the model would answer otherwise."""
+    import gguf
+
+    reader: Any = gguf.GGUFReader(path)
+    family = reader.get_field("general.architecture").contents()
+    blocks = int(reader.get_field(f"{family}.block_count").contents())
+    kind = next(kind for kind, known in gguf.MODEL_ARCH_NAMES.items() if known == family)
+    names, ends = gguf.get_tensor_name_map(kind, blocks), (".weight", ".bias")
+    inner = [
+        name.partition(".")[2] for name in model.state_dict()
+    ]  # some families are named without what is about them
+    read = {names.get_name(name, try_suffixes=ends) for name in [*model.state_dict(), *inner]} | {FREQUENCIES}
+    for tensor in reader.tensors:
+        if tensor.name not in read and not _EXPERTS.search(tensor.name):
+            raise Refusal(
+                f"{path}: holds '{tensor.name}', which transformers does not read of the family '{family}', so the "
+                "model would answer otherwise; give the folder that the file was made of"
+            )
 
 
 def _write_tokenizer(path: Path, folder: Path) -> None:

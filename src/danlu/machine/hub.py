@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from danlu.machine.gguf import is_gguf, unpacked
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal
 
 PATIENCE = 5.0  # seconds that the hub may take to answer; its own client retries for 48 s
@@ -17,7 +18,7 @@ def local_folder(
     Raises:
         Refusal: there is no such folder or file, and the name is not cached and cannot be fetched now.
     """
-    folder = Path(path).expanduser()
+    folder = at_home(path)
     if folder.is_dir():
         return folder
     if sort == "model" and is_gguf(folder):

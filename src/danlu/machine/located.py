@@ -31,6 +31,23 @@ def located(name: str) -> Path:
     return next((Path(f) / inside for f in folders if (Path(f) / inside).exists()), Path(*folders[:1], inside))
 
 
+def at_home(path: str | Path) -> Path:
+    """A path in which `~` and `~name` stand for home folders, where no file has that very name.
+
+    Raises:
+        Refusal: there is no such user, or nobody knows the home folder.
+    """
+    plain = Path(path)
+    try:
+        return plain.expanduser()
+    except RuntimeError:
+        if plain.exists():
+            return plain
+        raise Refusal(
+            f"{path}: '{plain.parts[0]}' is the home folder of nobody on this machine; write the whole path"
+        ) from None
+
+
 def matching(name: str) -> list[str]:
     """The names, sorted, that a name with `*`, `?`, `[...]` or `**` means; without them, or where it is there, itself.
 

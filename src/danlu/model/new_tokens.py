@@ -11,35 +11,68 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from danlu.model.source import Say, unsaid
 from danlu.refusal import Refusal
+from danlu.text.tokenizing.folder import holds_tokenizer
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
 
-def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name: str) -> None:
+def make_room(
+    network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name: str, say: Say = unsaid, least: float = 0.0
+) -> None:
     """Give `network` rows for the tokens that `tokenizer` has beyond the tokenizer beside the weights in `folder`.
 
-    Nothing is done where the two have the same vocabulary, or are strangers that the network has room for.
+    Where the two are strangers and the network has room, nothing is done, and it is said how much they share.
 
     Raises:
-        Refusal: the tokenizer has more tokens than the network has embeddings, and is not the old one extended.
+        Refusal: the tokenizer has more tokens than the network has embeddings, and is not the old one extended; or
+            less than the share `least` of its tokens is what the weights know by their numbers.
     """
     known = len(_tables(network)[0])
-    there = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json"))
-    old = Pretrained(path=str(folder)).build(lambda: iter(())) if there else None
+    old = _beside(folder, name, say)
     if old is None or not _extends(tokenizer, old):
         if len(tokenizer) > known:
             raise Refusal(
                 f"{name}: the tokenizer has {len(tokenizer):,} tokens but the model only {known:,} embeddings; "
                 "leave out 'tokenizer' to use the model's own, or extend that one with a tokenizer of kind 'extended'"
             )
+        if old is not None:
+            _tell_shared(tokenizer, old, name, say, least)
         return
     if len(tokenizer) > known:
         network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     pieces = _replaced(tokenizer, old)
     for table in _tables(network):
         _fill(table, pieces)
+
+
+def _beside(folder: Path, name: str, say: Say) -> Tokenizer | None:
+    """The tokenizer beside the weights; none where there is no vocabulary, or one that cannot be opened."""
+    if not holds_tokenizer(folder):
+        return None
+    try:
+        return Pretrained(path=str(folder)).build(lambda: iter(()))
+    except Refusal as refusal:
+        say(f"{name}: whether its weights know the tokens of the tokenizer cannot be told; {refusal}")
+        return None
+
+
+def _tell_shared(tokenizer: Tokenizer, old: Tokenizer, name: str, say: Say, least: float) -> None:
+    numbers = old.get_vocab()
+    vocabulary = tokenizer.get_vocab()
+    shared = sum(numbers.get(token) == number for token, number in vocabulary.items())
+    if shared < least * len(vocabulary):
+        raise Refusal(
+            f"{name}: of {len(vocabulary):,} tokens of the tokenizer its own has {shared:,} under the same numbers, "
+            "so its weights would read and write other words; give a model of the same vocabulary"
+        )
+    if shared < len(vocabulary):
+        say(
+            f"{name}: of {len(vocabulary):,} tokens of the tokenizer its own has {shared:,} under the same numbers, "
+            "and the others begin with the weights of other words; leave out 'tokenizer' to use its own"
+        )
 
 
 def _extends(tokenizer: Tokenizer, old: Tokenizer) -> bool:

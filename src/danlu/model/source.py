@@ -55,6 +55,10 @@ class Source(Part):
             f"a network of kind '{self.kind}' comes with its own width; name the smaller one beside it under 'roles'"
         )
 
+    def seeded(self, seed: int) -> Self:
+        """This source with first weights that follow from a seed, unless it has one of its own."""
+        return self
+
     def minutes_to_train(self) -> float | None:
         """For how many minutes of training a size is to be chosen; None where the size is known."""
         return None

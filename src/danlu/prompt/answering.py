@@ -32,8 +32,8 @@ class Told:
     - `labels`: how each answer is called.
     - `scored`: how likely each of the words is.
     - `of_labels`: of each answer, which of the words are its own.
-    - `raw`: (L,), the share of each answer as the model finds it.
-    - `prejudice`: (L,), the share of each answer without any text; None where nothing is calibrated.
+    - `logs`: (L,), of the share of each answer as the model finds it; shares themselves may be too small for a number.
+    - `prejudiced`: (L,), the same without any text; None where nothing is calibrated.
     """
 
     form: Form
@@ -42,8 +42,8 @@ class Told:
     labels: tuple[str, ...]
     of_labels: tuple[range, ...]
     scored: tuple[Scored, ...]
-    raw: Shares
-    prejudice: Shares | None
+    logs: Shares
+    prejudiced: Shares | None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -51,11 +51,19 @@ class Told:
         return self.filled.words
 
     @property
+    def raw(self) -> Shares:
+        """The share (L,) of each answer as the model finds it."""
+        return _shares(self.logs)
+
+    @property
+    def prejudice(self) -> Shares | None:
+        """The share (L,) of each answer without any text; None where nothing is calibrated."""
+        return None if self.prejudiced is None else _shares(self.prejudiced)
+
+    @property
     def shares(self) -> Shares:
         """The share (L,) of each answer, calibrated where there is something to calibrate by."""
-        if self.prejudice is None:
-            return self.raw
-        return _normal(np.log(self.raw) - np.log(self.prejudice))
+        return self.raw if self.prejudiced is None else _shares(_normal(self.logs - self.prejudiced))
 
     def prediction(self, *, raw: bool = False) -> Prediction:
         """Of the form that is asked for; `raw` leaves calibration out."""
@@ -83,12 +91,12 @@ def answered(
         new = list(dict.fromkeys(each for free in nothings for each in free if each not in prejudices))
         found = scorer.scored([*prompts, *new], template.chat)
         for each, scored in zip(new, found[len(prompts) :], strict=True):
-            prejudices[each] = _shares(form, each, scored)
+            prejudices[each] = _logs(form, each, scored)
         for number, prompt, free, scored in zip(numbers, prompts, nothings, found, strict=False):
-            prejudice = np.mean([prejudices[each] for each in free], 0) if free else None
+            prejudiced = _mean([prejudices[each] for each in free]) if free else None
             names, groups = form.names(prompt.words), form.groups(prompt.words)
-            shares = _shares(form, prompt, scored)
-            yield Told(form, records[number], prompt, names, groups, tuple(scored), shares, prejudice)
+            logs_L = _logs(form, prompt, scored)
+            yield Told(form, records[number], prompt, names, groups, tuple(scored), logs_L, prejudiced)
         if template.choose == "similar" or template.asks != LABEL:  # the next records have other examples, or words
             prejudices.clear()
 
@@ -116,8 +124,8 @@ def divided(template: PromptTemplate, scored: Scored) -> float:
     return scored.log_probability / template.length(scored.tokens, scored.characters)
 
 
-def _shares(form: Form, prompt: Filled, scored: Sequence[Scored]) -> Shares:
-    """The share of each answer, of several words the mean or the sum of theirs."""
+def _logs(form: Form, prompt: Filled, scored: Sequence[Scored]) -> Shares:
+    """The logarithm of the share of each answer, of several words the mean or the sum of theirs."""
     template, groups = form.template, form.groups(prompt.words)
     logs_W = np.array([divided(template, each) for each in scored])
     logs_L = np.array([np.logaddexp.reduce(logs_W[list(words)]) for words in groups])
@@ -126,6 +134,15 @@ def _shares(form: Form, prompt: Filled, scored: Sequence[Scored]) -> Shares:
 
 
 def _normal(logs_L: Shares) -> Shares:
-    """Shares that add up to 1; none is 0, so that each can be divided by."""
-    shares_L = np.exp(logs_L - logs_L.max()) + np.finfo(np.float64).tiny
-    return np.asarray(shares_L / shares_L.sum(), np.float64)
+    """Logarithms of shares that add up to 1."""
+    return np.asarray(logs_L - np.logaddexp.reduce(logs_L), np.float64)
+
+
+def _mean(logs: Sequence[Shares]) -> Shares:
+    """The logarithms of the means of shares."""
+    return np.asarray(np.logaddexp.reduce(logs, axis=0) - np.log(len(logs)), np.float64)
+
+
+def _shares(logs_L: Shares) -> Shares:
+    """The shares; none is 0, so that each has a logarithm."""
+    return np.asarray(np.maximum(np.exp(logs_L), np.finfo(np.float64).tiny), np.float64)

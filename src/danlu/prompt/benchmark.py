@@ -6,6 +6,8 @@ choices are not shown, that of each choice's text divided by its length (Brown e
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ from danlu.prompt.answering import BLOCK, divided
 from danlu.prompt.rewritten import rewritten
 from danlu.prompt.scorer import Scorer
 from danlu.recipe.part import find
+from danlu.recipe.yaml_text import parse
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 from danlu.text.dialogue.template import Template
@@ -104,13 +107,26 @@ def template_for(
     return PromptTemplate.model_validate(
         {
             "text": "\n".join([*shown, answer + slot]),
-            "instruction": _INSTRUCTIONS[subject.layout].format(subject=subject.name.replace("_", " ").strip()),
+            "instruction": _INSTRUCTIONS[subject.layout].format(subject=_called(subject)),
             "calibrate": False,
             "divide_by": divide_by,
             "chat": chat,
             **given,
         }
     )
+
+
+def _called(subject: Subject) -> str:
+    """The name of a subject in a prompt: of CMMLU as its authors call it, else that of its file."""
+    plain = subject.name.replace("_", " ").strip()
+    return _chinese().get(subject.name, plain) if subject.layout == "cmmlu" else plain
+
+
+@cache
+def _chinese() -> dict[str, str]:
+    name = "subjects_of_cmmlu.yaml"
+    found: dict[str, str] = parse((files("danlu.prompt") / name).read_text(encoding="utf-8"), name)[0]
+    return found
 
 
 def take_benchmark(

@@ -29,6 +29,7 @@ class Examined:
     - `found`: scores, the worst errors and the answers of all records.
     - `told`: what the model said of the first records.
     - `raw`: the answers without calibration; None where the template does not calibrate.
+    - `beyond`: records whose right answers are none of those that could be given.
     """
 
     task: Task
@@ -36,6 +37,7 @@ class Examined:
     told: list[Told]
     left_out: int
     raw: Side | None = None
+    beyond: int = 0
 
 
 @dataclass
@@ -48,12 +50,14 @@ class _Watched:
     seen: Callable[[int], object]
     first: list[Told] = field(default_factory=list)
     raw: list[Prediction] = field(default_factory=list)
+    beyond: int = 0
 
     def __iter__(self) -> Iterator[Prediction]:
         for each in self.told:
             if len(self.first) < self.most:
                 self.first.append(each)
             number = len(self.raw)
+            self.beyond += not each.form.offers(each.words, each.record, number)
             self.raw.append(self.given(each.prediction(raw=True), number, each))
             self.seen(len(self.raw))
             yield self.given(each.prediction(), number, each)
@@ -93,7 +97,7 @@ def examine_prompt(
     raw = None
     if template.calibrate:
         raw = filled(task, found.side.gold, watched.raw, measures([*task.metrics, *metrics], task.examined_as))
-    return Examined(task, found, watched.first, shots.left_out, raw)
+    return Examined(task, found, watched.first, shots.left_out, raw, watched.beyond)
 
 
 def with_truths(template: PromptTemplate, records: Sequence[Record]) -> list[Record]:

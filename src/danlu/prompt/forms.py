@@ -53,6 +53,10 @@ class Form(ABC):
     def words(self, record: Record, number: int) -> tuple[str, ...]:
         """What may be the answer of a record."""
 
+    def offers(self, words: Sequence[str], record: Record, number: int) -> bool:
+        """Whether the truth of a record is among the words."""
+        return True
+
     def groups(self, words: Sequence[str]) -> tuple[range, ...]:
         """Of each answer, which of the words are its own."""
         return tuple(range(number, number + 1) for number in range(len(words)))
@@ -161,7 +165,7 @@ class OfChoices(Form):
     def _plain(self, record: Record) -> Record:
         """The record with the columns that the task reads; a text that no slot names may be missing."""
         column = self.template.answer_column
-        found = {"text": "", **record}
+        found = record if record.get("text") is not None else {**record, "text": ""}
         return found | {CHOICES: record[column]} if column in record else found
 
 
@@ -182,10 +186,14 @@ class OfExcerpts(Form):
 
     def words(self, record: Record, number: int) -> tuple[str, ...]:
         """All pieces of the text that are not too long, each once, from its beginning on."""
-        found = tuple(self._starts(text_in(record, number, self.template.answer_column)))
+        found = tuple(self._starts(text_in(record, number, self.template.answer_column)[: self.template.longest]))
         if not found:
             raise Refusal(f"record {number + 1:,}: column '{self.template.answer_column}' has no word; give a text")
         return found
+
+    def offers(self, words: Sequence[str], record: Record, number: int) -> bool:
+        """See `Form.offers`; a right answer may be longer than pieces are, or stand where no text is read."""
+        return any(str(answer["text"]) in words for answer in right_answers(record, number))
 
     def shown(self, record: Record, number: int) -> tuple[str, str]:
         """The first of the right answers."""
@@ -194,7 +202,7 @@ class OfExcerpts(Form):
 
     def prediction(self, record: Record, words: Sequence[str], shares_L: Shares) -> Prediction:
         """`{"text", "start", "end", "score", "answers"}`, of equal pieces the first one."""
-        context = str(record[self.template.answer_column])
+        context = str(record[self.template.answer_column])[: self.template.longest]
         best = np.argsort(-shares_L, kind="stable")[:TOLD].tolist()
         answers, starts = [], self._starts(context)
         for place in best:

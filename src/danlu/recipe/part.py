@@ -89,6 +89,10 @@ class Part(BaseModel):
         """The section as plain data that reads back into an equal part."""
         return self.model_dump(mode="json", serialize_as_any=True)
 
+    def as_written(self) -> dict[str, Any]:
+        """The same without what was left to defaults, so that what is read back still knows what was chosen."""
+        return self.model_dump(mode="json", serialize_as_any=True, exclude_unset=True)
+
 
 def kind_of(part: type[Part]) -> str:
     """The recipe name of an implementation: the last word of its module's name."""

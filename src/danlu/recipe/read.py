@@ -178,7 +178,7 @@ def _split(override: str, what: str = "override") -> tuple[str, Any]:
         example += "" if what == "override" else "delimiter=';', or give only one file"
         raise Refusal(f"the {what} '{override}' is no '{example}")
     if what == "setting" and len(text) == 1:  # a delimiter: quotes and signs of YAML mean themselves
-        return address.strip(), text if not text.isdigit() else int(text)
+        return address.strip(), text if not text.isdecimal() else int(text)
     if _REFERENCE.fullmatch(text):  # YAML wants quotes around it, which a shell would take away
         return address.strip(), text
     try:
@@ -187,7 +187,7 @@ def _split(override: str, what: str = "override") -> tuple[str, Any]:
         if "'" in text:
             raise
         raise Refusal(f"{error}, or to mean text write {_quoted(address, text)}") from None
-    is_plain = isinstance(value, str) and text.strip().startswith(value)
+    is_plain = isinstance(value, str) and value != "" and text.strip().startswith(value)
     return address.strip(), text.strip() if is_plain else value  # what YAML takes for a comment is text here
 
 
@@ -226,7 +226,7 @@ def _replaced(value: Any, keys: Keys, new: Any, override: str) -> Any:
         return new
     key, rest = keys[0], keys[1:]
     if isinstance(value, list):
-        position = int(key) if str(key).isdigit() else len(value)
+        position = int(key) if str(key).isdecimal() else len(value)
         if position >= len(value):
             raise Refusal(f"{override} has '{key}' where a position from 0 to {len(value) - 1} of a list is meant")
         return [_replaced(item, rest, new, override) if at == position else item for at, item in enumerate(value)]

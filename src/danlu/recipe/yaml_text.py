@@ -31,6 +31,12 @@ _TOO_DEEP = f"lists or mappings lie more than {_DEEPEST} deep"
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (PyYAML reads the class)
 
+    yaml_constructors = {  # noqa: RUF012  (dates, bytes, sets and pairs are no values of a recipe)
+        tag: made
+        for tag, made in yaml.SafeLoader.yaml_constructors.items()
+        if str(tag).rpartition(":")[2] not in ("timestamp", "binary", "set", "omap", "pairs")
+    }
+
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:

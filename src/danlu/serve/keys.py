@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from danlu.machine.files import write_text
+from danlu.machine.located import at_home
 from danlu.recipe.part import Part
 from danlu.recipe.read import sentences, written_file
 from danlu.refusal import Refusal
@@ -58,7 +59,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     Raises:
         Refusal: it cannot be read, others than its owner may read it, it names nobody, or two by one name.
     """
-    where = Path(path).expanduser()
+    where = at_home(path)
     if not where.is_file():
         raise Refusal(f"{path}: there is no such file of keys; make one with: danlu key {path} NAME")
     mode = where.stat().st_mode
@@ -83,7 +84,7 @@ def add_key(path: Path, name: str, *, admin: bool = False) -> str:
     Raises:
         Refusal: the file is damaged, or has the name already.
     """
-    where = Path(path).expanduser()
+    where = at_home(path)
     known = list(read_keys(where)) if where.exists() else []
     if name in [key.name for key in known]:
         raise Refusal(f"{path}: has a key '{name}' already; choose another name, or remove its lines first")

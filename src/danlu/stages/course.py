@@ -247,7 +247,7 @@ def _known(lessons: Mapping[str, Lesson], source: Source, precision: str, place:
             raise Refusal(f"tasks.{name}: shards hold rows of one task; give the prepared data that they were made of")
         counts[name] = learnt.count
     found: dict[str, Any] = {"counts": counts, "precision": resolve_precision(precision)}
-    plain = {name: task.to_plain() for name, task in tasks.items()}
+    plain = {name: task.as_written() for name, task in tasks.items()}
     write_text(file, json.dumps(found | {"tasks": plain}, ensure_ascii=False, indent=1) + "\n")
     return found | {"tasks": tasks}
 

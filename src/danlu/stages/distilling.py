@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from danlu.bundle import manifest
+from danlu.data.cleaning.clean import rewriters_of
 from danlu.machine.seed import generator
 from danlu.model.depth import spaced
 from danlu.model.fast import prepare_for_training, use_our_attention
@@ -21,8 +22,8 @@ from danlu.model.source import Say, unsaid
 from danlu.model.sources.pretrained import Pretrained
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
-from danlu.stages.ready import Ready
-from danlu.stages.sources import Data, bundle_folder, records_of
+from danlu.stages.ready import Prepared, Ready
+from danlu.stages.sources import Data, as_rewritten, bundle_folder
 from danlu.stages.stage import Place
 from danlu.task.followed import Followed, can_be_followed
 from danlu.task.task import Task
@@ -114,7 +115,7 @@ def taught(ready: Ready, section: Teacher | None, place: Place, say: Say) -> Rea
             f"teacher: the task {task.kind} has no answers by which a student could follow a teacher; leave it out, or "
             "see the task distil_lm for language models, and stages of kind 'teach' for models that write"
         )
-    teaches = _task(task, section, place, ready)
+    teaches = _task(task, section, place, ready, say)
     opened = _inside(_opened(section, teaches, ready, place), section, ready)
     encoded = _with_unlabelled(ready, section, task, place, say)
     _refuse_longer(encoded, opened)
@@ -138,7 +139,7 @@ def taught(ready: Ready, section: Teacher | None, place: Place, say: Say) -> Rea
     return replace(ready, roles=Taught(teaching, {TEACHER: opened.network}))
 
 
-def _task(task: Followed, section: Teacher, place: Place, ready: Ready) -> Followed:
+def _task(task: Followed, section: Teacher, place: Place, ready: Ready, say: Say) -> Followed:
     """The teacher's own task, which is the student's but for what the two have learnt."""
     path = manifest.find(bundle_folder(section.bundle, place))
     facts = manifest.read(path)
@@ -169,6 +170,8 @@ def _task(task: Followed, section: Teacher, place: Place, ready: Ready) -> Follo
             f"teacher.bundle: {path} has another tokenizer than the student, so rows would mean something else to it; "
             "give a teacher that was trained with the same, or make the student of it with 'model: {kind: student}'"
         )
+    if rewriters_of(facts.get("cleaners", []), str(path / manifest.NAME)) != ready.prepared.rewriters:
+        say(f"{TEACHER}: {path} was trained on texts that other cleaners had rewritten, or none; it reads these as new")
     return found
 
 
@@ -257,13 +260,21 @@ def _with_unlabelled(ready: Ready, section: Teacher, task: Followed, place: Plac
             "teacher.unlabelled: rows of shards are read as they come, and others cannot be put among them; learn from "
             "the prepared data that the shards were made of"
         )
-    records = records_of(section.unlabelled, "train", place)
-    rows = task.unlabelled(records, ready.prepared.tokenizer, ready.limit)
+    rows = unlabelled_rows(section.unlabelled, task, ready.prepared, ready.limit, place, say)
+    behind = [replace(row, record=row.record + ready.learnt.count) for row in rows]
+    return [*ready.encoded, *behind]
+
+
+def unlabelled_rows(
+    data: Data | list[Data], task: Followed, prepared: Prepared, limit: int, place: Place, say: Say
+) -> list[Encoded]:
+    """The rows of records of which the teacher alone speaks. Raises `Refusal` where there is none."""
+    records = as_rewritten(data, prepared.rewriters, place)
+    rows = task.unlabelled(records, prepared.tokenizer, limit)
     if not rows:
         raise Refusal("teacher.unlabelled: holds no record; give texts, or leave it out")
     say(f"{TEACHER}: {len(records):,} records without a label are learnt from it alone")
-    behind = [replace(row, record=row.record + ready.learnt.count) for row in rows]
-    return [*ready.encoded, *behind]
+    return rows
 
 
 def _refuse_longer(encoded: Sequence[Encoded], opened: _Opened) -> None:

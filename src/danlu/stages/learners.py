@@ -51,7 +51,7 @@ def with_learners(model: nn.Module, prepared: "Prepared", say: Say = unsaid) -> 
             )
         with torch.random.fork_rng():
             torch.manual_seed(prepared.seed)
-            network = source.build(task.auto_class, prepared.tokenizer, task.config(), say)
+            network = source.seeded(prepared.seed).build(task.auto_class, prepared.tokenizer, task.config(), say)
         use_our_attention(network)
         shared, tables = share_tables(model, network)
         own = sum(parameter.numel() for parameter in network.parameters()) / 1e6

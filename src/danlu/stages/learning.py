@@ -66,22 +66,43 @@ class Learning:
         """How the networks are tuned."""
         return self.remedy.method(self.course.prepared.tuning)
 
-    def settings(self, names: Sequence[str]) -> Training:
-        """How long and how fast; all tasks together take as many steps as they do one by one."""
-        each = [self.course.lessons[name].train or self.train for name in names]
+    def settings(self, name: str) -> Training:
+        """How long and how fast a task is learnt by itself."""
+        return self.course.lessons[name].train or self.train
+
+    def _together(self, several: Several, rows: Mapping[str, list[Of]]) -> Training:
+        """How long and how fast; several tasks together take as many steps as they do one by one."""
+        each = {name: self.settings(name) for name in rows}
         if len(each) == 1:
-            return each[0]
-        steps = [settings.steps for settings in each if settings.steps]
-        if len(steps) == len(each):
-            return self.train.model_copy(update={"steps": sum(steps), "epochs": None})
-        return self.train
+            return next(iter(each.values()))
+        steps = [
+            settings.total_steps(self._batches(rows[name], several, settings).an_epoch())
+            for name, settings in each.items()
+        ]
+        return self.train.model_copy(update={"steps": sum(steps), "epochs": None})
+
+    def _batches(
+        self, rows: list[Of], several: Several, settings: Training, along: Callable[[int], Collate] | None = None
+    ) -> Batches:
+        whole = any(task.couples_rows for task in several.tasks.values())
+        return Batches(
+            rows,
+            several.collate,
+            self.course.place.seed,
+            tokens=settings.batch_tokens,
+            examples=settings.batch_examples,
+            accumulate=settings.accumulate,
+            parts=1 if whole else replicas_for(settings, device()),
+            along=along,
+            sizes=several.sizes,
+        )
 
     def rows(self, networks: Networks, records: Mapping[str, Sequence[Record]]) -> dict[str, list[Of]]:
         """The rows of records, by task. Raises `Refusal` for what a task cannot learn from."""
         course, found = self.course, dict[str, list[Of]]()
         for name, own in records.items():
             read = Learnt(list(own), len(own), None)
-            network, settings = networks.of(course.heads[name]), self.settings([name])
+            network, settings = networks.of(course.heads[name]), self.settings(name)
             try:
                 found[name] = named(rows_of(read, course.of(name, self.method), network, settings), name)
             except Refusal as refusal:
@@ -95,8 +116,9 @@ class Learning:
             Stopped: whoever watches has stopped it.
         """
         course, place, names = self.course, self.course.place, list(rows)
-        settings, precision, method = self.settings(names), course.precision, self.method
+        precision, method = course.precision, self.method
         everything, several = self._with_old(networks, before, rows)
+        settings = self._together(several, rows)
         old = before.learnt if self.remedy.trains_old_heads else ()
         course.suit(networks)
         networks.train_heads(frozenset(course.heads[name] for name in (*several.tasks, *old)))
@@ -106,22 +128,11 @@ class Learning:
                 recompute_layers(networks.of(head))
             if settings.compile:
                 compile_layers(networks.of(head), place.say)
-        whole = any(task.couples_rows for task in several.tasks.values())
 
         def along(number: int) -> Collate:
             return several.along(share_done(number, settings, batches)).collate
 
-        batches = Batches(
-            everything,
-            several.collate,
-            place.seed,
-            tokens=settings.batch_tokens,
-            examples=settings.batch_examples,
-            accumulate=settings.accumulate,
-            parts=1 if whole else replicas_for(settings, device()),
-            along=along,
-            sizes=several.sizes,
-        )
+        batches = self._batches(everything, several, settings, along)
         validation = self._validation(networks, names)
         if settings.patience and validation is None:
             raise Refusal(
@@ -136,8 +147,9 @@ class Learning:
             raise Stopped(f"{place.name}: stopped while it learnt {', '.join(names)}; the same call goes on from there")
         if run.anchors:
             run.anchors.remove()
-        left, known = {**best.weights, **best.method}, {name for name, _ in networks.named_parameters()}
-        return {name: value.detach().float().cpu().clone() for name, value in left.items() if name in known}
+        known = {name for name, _ in networks.named_parameters()}
+        left = within.served(best.weights, best.method) | {n: value for n, value in best.method.items() if n in known}
+        return {name: value.detach().float().cpu().clone() for name, value in left.items()}
 
     def keep_log(self, names: Sequence[str], folder: Path) -> None:
         """Put the logs of a training that is done beside those of the others, unless there are none any more."""
@@ -212,7 +224,7 @@ class Learning:
     def validation_of(self, name: str) -> list[Record]:
         """The records that a task is looked at with while it is learnt."""
         course, lesson, task = self.course, self.course.lessons[name], self.course.tasks[name]
-        most = self.settings([name]).validated(written=task.answers_by == "generate")
+        most = self.settings(name).validated(written=task.answers_by == "generate")
         return validated_on(lesson.data, lesson.validation, task, most, course.place)
 
     def _validated(self, networks: Networks, name: str) -> list[Record]:

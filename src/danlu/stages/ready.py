@@ -82,7 +82,7 @@ class Prepared:
             return self.tuning.apply(self._built(say))
 
     def _built(self, say: Say) -> PreTrainedModel:
-        return self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
+        return self.source.seeded(self.seed).build(self.task.auto_class, self.tokenizer, self.task.config(), say)
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from danlu.language import default
-from danlu.recipe.part import nearest
+from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import Written, overridden, references, sentences, written
 from danlu.recipe.search import Search
 from danlu.refusal import Refusal
@@ -67,9 +67,9 @@ def read(source: str | Path | Mapping[str, Any] | Written, overrides: Sequence[s
     return recipe
 
 
-def referenced(stage: Stage) -> list[str]:
-    """The names of the stages that a stage refers to, each once, in the order of the section."""
-    return list(dict.fromkeys(name for _, name in references(stage.to_plain())))
+def referenced(part: Part) -> list[str]:
+    """The names of the stages that a stage, or a part of one, refers to, each once, in the order of the section."""
+    return list(dict.fromkeys(name for _, name in references(part.to_plain())))
 
 
 def _refuse_unknown_keys(plain: Written) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 from pydantic import Field
 
 from danlu.data.record import Record
@@ -18,6 +19,7 @@ from danlu.stages.validating import askable, encoded_as_asked, encoded_to_valida
 from danlu.task.next_tokens import PackedTokens
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded
+from danlu.train.settings import Training
 
 ROWS = {"max_length", "too_long"}
 """What two tasks may differ in although their rows share a batch: how long these are."""
@@ -52,7 +54,7 @@ def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: 
             "learn from the prepared data that the shards were made of"
         )
     kept, encoded = list[Kept](), list(ready.encoded) if shares else ready.encoded
-    tokens = sum(len(row) for row in encoded) if shares else 0
+    tokens = ready.prepared.task.sizes(encoded, ready.prepared.tokenizer).tokens if shares else 0
     for name, section in sections.items():
         asked = replace(ready.prepared, task=_task(name, section, ready, place, say))
         records = askable(_looked_at(name, section.data, most, place), asked, ready.limit, say)
@@ -60,7 +62,8 @@ def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: 
         kept.append(Kept(name, asked.task, records, looked, own=asked.task == ready.prepared.task))
         if section.share:
             wanted = section.share / (1 - shares) * tokens
-            encoded = [*encoded, *_replayed(name, section, asked, ready, wanted, place, say)]
+            more = replayed(name, section.data, wanted, asked, ready.settings, ready.limit, place, say)
+            encoded = [*encoded, *more]
     return replace(ready, encoded=encoded, memory=Memory(tuple(kept)))
 
 
@@ -69,7 +72,8 @@ def _task(name: str, section: Retained, ready: Ready, place: Place, say: Say) ->
     own, prepared = ready.prepared.task, ready.prepared
     if section.task is None:
         return own
-    records = records_of(section.data, _looked_in(section.data, place), place)
+    split = "train" if has_split(section.data, "train", place) else _looked_in(name, section.data, place)
+    records = records_of(section.data, split, place)  # a rare label may be lacking where it is looked
     task = with_segmenters(section.task, place).fitted(records).shaped(prepared.source.shape())
     other_head = task.auto_class != own.auto_class or task.label_names() != own.label_names()
     task = task if other_head else _suited(task, own, ready, say)
@@ -107,36 +111,45 @@ def _learnt_alike(task: Task, own: Task) -> bool:
     return type(task) is type(own) and task.model_dump(exclude=ROWS) == own.model_dump(exclude=ROWS)
 
 
-def _looked_in(data: Data, place: Place) -> str:
-    """The split that is looked at."""
-    return "train" if not isinstance(data, str) else "validation" if has_split(data, "validation", place) else "test"
+def _looked_in(name: str, data: Data, place: Place) -> str:
+    """The split that is looked at, if `data` names none. Raises `Refusal` where it has no validation split."""
+    if isinstance(data, str) and ":" not in data and not has_split(data, "validation", place):
+        raise Refusal(
+            f"retain.{name}.data: {data} has no validation split to look at; let its stage split one off, or name "
+            f"another split, as in {data}:test"
+        )
+    return "validation" if isinstance(data, str) else "train"
 
 
 def _looked_at(name: str, data: Data, most: int, place: Place) -> list[Record]:
-    records = records_of(data, _looked_in(data, place), place)
+    records = records_of(data, _looked_in(name, data, place), place)
     if not records:
         raise Refusal(f"retain.{name}: holds no record to look at; give data that has some")
     chosen = generator(place.seed, f"retain {name}").permutation(len(records))[:most]
     return [records[row] for row in sorted(chosen.tolist())]
 
 
-def _replayed(
-    name: str, section: Retained, asked: Prepared, ready: Ready, wanted: float, place: Place, say: Say
+def replayed(
+    name: str, data: Data, wanted: float, asked: Prepared, settings: Training, limit: int, place: Place, say: Say
 ) -> list[Encoded]:
-    """Rows of the training split, drawn by seed, until they come to so many tokens."""
-    if not has_split(section.data, "validation", place):
+    """Rows of the training split of a set, drawn by seed, until they cost a batch so many tokens.
+
+    Raises:
+        Refusal: it would be looked at, too.
+    """
+    if not has_split(data, "validation", place):
         raise Refusal(
             f"retain.{name}.share: what is learnt once more must not be what is looked at; give data that a stage of "
             "kind 'prepare' has split, as '@NAME', with a validation split"
         )
-    room = 0 if ready.settings.batch_examples else ready.settings.batch_tokens
-    rows = asked.task.learnable(records_of(section.data, "train", place), asked.tokenizer, ready.limit, room)
-    chosen, tokens = list[Encoded](), 0
-    for number in generator(place.seed, f"replay {name}").permutation(len(rows)).tolist():
-        if tokens >= wanted:
-            break
-        chosen.append(rows[number])
-        tokens += len(rows[number])
+    task, tokenizer = asked.task, asked.tokenizer
+    room = 0 if settings.batch_examples else settings.batch_tokens
+    rows = task.learnable(records_of(data, "train", place), tokenizer, limit, room)
+    costs = task.sizes(rows, tokenizer).each
+    order = generator(place.seed, f"replay {name}").permutation(len(rows))
+    before = np.cumsum(costs[order]) - costs[order]
+    drawn = order[before < wanted]
+    tokens = int(costs[drawn].sum())
     short = f"; that is all there is of the {wanted:,.0f} that the share asks for" if tokens < wanted else ""
-    say(f"retain.{name}: {len(chosen):,} rows of {tokens:,} tokens are learnt once more{short}")
-    return chosen
+    say(f"retain.{name}: {len(drawn):,} rows of {tokens:,} tokens are learnt once more{short}")
+    return [rows[number] for number in drawn.tolist()]

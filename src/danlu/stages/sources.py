@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from danlu.data.cleaning.clean import clean_records
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.corpus.prepared import load, load_cleaners, stream
 from danlu.data.corpus.survey import counted_labels
@@ -79,12 +80,31 @@ def rewriters_for(data: Data | Sequence[Data], place: Place) -> list[Rewriter]:
     found = [[] if isinstance(source, Format) else load_cleaners(place.path(source)) for source in sources]
     for source, cleaners in zip(sources, found, strict=True):
         if cleaners != found[0]:
-            first, other = (", ".join(part.kind for part in parts) or "nothing" for parts in (found[0], cleaners))
             raise Refusal(
-                f"{_named(sources[0])} was rewritten by {first} and {_named(source)} by {other}, or with other "
-                "settings; prepare both with the same cleaners that rewrite"
+                f"{_named(sources[0])} was rewritten by {_in_words(found[0])} and {_named(source)} by "
+                f"{_in_words(cleaners)}, or with other settings; prepare both with the same cleaners that rewrite"
             )
     return found[0] if found else []
+
+
+def as_rewritten(data: Data | Sequence[Data], rewriters: Sequence[Rewriter], place: Place) -> list[Record]:
+    """The training records of data sets in the form that `rewriters` have given to those that are learnt with them.
+
+    Raises:
+        Refusal: one was prepared with other cleaners that rewrite.
+    """
+    for source in [data] if isinstance(data, str | Format) else data:
+        own = [] if isinstance(source, Format) else load_cleaners(place.path(source))
+        if own and own != list(rewriters):
+            raise Refusal(
+                f"{_named(source)} was rewritten by {_in_words(own)}, and the records beside it by "
+                f"{_in_words(rewriters)}, or with other settings; prepare both with the same cleaners that rewrite"
+            )
+    return clean_records(records_of(data, "train", place), rewriters).records
+
+
+def _in_words(parts: Sequence[Rewriter]) -> str:
+    return ", ".join(part.kind for part in parts) or "nothing"
 
 
 def _named(source: Data) -> str:
@@ -105,8 +125,18 @@ def with_split(data: Data | Sequence[Data], split: str, place: Place) -> list[Da
     ]
 
 
+def tell_left_aside(data: Data | Sequence[Data], split: str, place: Place) -> None:
+    """Tell of a split that lies beside one that is named, and so is nowhere read; the data may name it as well."""
+    named = [source for source in ([data] if isinstance(data, str | Format) else data) if isinstance(source, str)]
+    for source in named:
+        whole, _, own = source.partition(":")
+        if own == "train" and f"{whole}:{split}" not in named and (place.path(whole) / f"{split}.parquet").is_file():
+            place.say(f"{source} is that split alone, so {whole}:{split} is left aside; write {whole} to have it too")
+
+
 def held_out(data: Data | Sequence[Data], place: Place) -> list[Record]:
     """The validation records of those data sets that have some; it is told where others have none."""
+    tell_left_aside(data, "validation", place)
     held, count = with_split(data, "validation", place), 1 if isinstance(data, str | Format) else len(data)
     if 0 < len(held) < count:
         place.say(f"validation: {len(held)} of the {count} data sets have a split for it, and the others none")

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens
+from danlu.task.numbered import NUMBERS
 from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.dialogue.call_forms import AnyForm, form_of_calls
@@ -41,7 +42,9 @@ class Conversing(NextTokens):
     system: str = Field(default="", description="system message of conversations that have none")
     too_long: Literal["stop", "truncate", "drop"] = "stop"  # type: ignore[assignment]
     policy: Policy = Field(default=Greedy(), description="how an answer is written")
-    ends: tuple[int, ...] = Field(default=(), description="tokens that end an answer; learnt from the template")
+    ends: Annotated[tuple[int, ...], NUMBERS] = Field(
+        default=(), description="tokens that end an answer; learnt from the template"
+    )
     calls: AnyForm | None = Field(default=None, description="how calls of tools are written; learnt from the template")
 
     @field_validator("policy", mode="before")

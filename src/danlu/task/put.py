@@ -24,6 +24,9 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Ids = tuple[int, ...]
 
+ASKED = ("rows", "places", "tokens", "words")
+"""Targets of what is asked for: row, place in it, token, and the word that it is a part of."""
+
 
 @dataclass(frozen=True)
 class Put:
@@ -49,7 +52,7 @@ class Put:
     def encoded(self, record: int, cut: int, lengths: Sequence[int]) -> Encoded:
         """As an example; `lengths` is by what the log-likelihood of each word is divided."""
         asked_A4 = np.array(self.asked, np.int32)
-        targets = dict(zip(("rows", "places", "tokens", "words"), np.ascontiguousarray(asked_A4.T), strict=True))
+        targets = dict(zip(ASKED, np.ascontiguousarray(asked_A4.T), strict=True))
         targets["lengths"] = np.array(lengths, np.int32)
         if self.source is None:
             return Encoded(record, tuple(Row(np.array(ids, np.int32)) for ids in self.rows), targets, cut=cut)
@@ -110,6 +113,11 @@ def _after(before: Ids, follow: Sequence[Ids], characters: Ids, source: Ids | No
         for step, token in enumerate(ids)
     ]
     return Put(tuple(rows), tuple(asked), tuple(map(len, follow)), characters, source)
+
+
+def tokens_asked(encoded: Sequence[Encoded]) -> set[int]:
+    """The tokens that examples of `Put.encoded` ask for; none of other examples."""
+    return {int(token) for item in encoded if item.targets.keys() >= {*ASKED} for token in item.targets["tokens"]}
 
 
 def batch_of(encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, words: int) -> Batch:

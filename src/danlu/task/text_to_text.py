@@ -1,7 +1,7 @@
 """What all tasks have that write a text for a text, with an encoder and a decoder or with a decoder alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from danlu.model.source import borders_alike
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
+from danlu.task.numbered import NUMBERS
 from danlu.task.packing import able_to_pack, packed_rows, room_in
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import (
@@ -58,8 +59,12 @@ class TextToText(Task):
     """What stands between the two in the row of a decoder, where no template is given."""
 
     shape: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="None: as the model is")
-    start: int | None = Field(default=None, ge=0, description="token that a decoder begins with; None: the model's own")
-    forced: int | None = Field(default=None, ge=0, description="first token of every text; None: the model's own")
+    start: Annotated[int | None, NUMBERS] = Field(
+        default=None, ge=0, description="token that a decoder begins with; None: the model's own"
+    )
+    forced: Annotated[int | None, NUMBERS] = Field(
+        default=None, ge=0, description="first token of every text; None: the model's own"
+    )
     too_long: Literal["stop", "truncate"] = "stop"
     max_target: int | None = Field(
         default=None, ge=2, description="tokens to write, the end token included; None: as the model allows"

@@ -117,6 +117,7 @@ class States:
 
     - `weights`: in the number format that is computed with; `masters`: in float32 beside them, of what is trained.
     - `gradients`: their sums, in float32; `moments`: what the optimizer keeps; `copies`: the average, and the best.
+    - `single`: the weights in float32, as they lie where they are dealt out.
     - `largest`: weights of the largest block, and of all that stands in no block.
     """
 
@@ -125,6 +126,7 @@ class States:
     gradients: int
     moments: int
     copies: int
+    single: int
     largest: int
     outside: int
 
@@ -154,6 +156,7 @@ def states(model: nn.Module, settings: Training, precision: str, *, copies: int)
         gradients=4 * trained,
         moments=moments,
         copies=4 * trained * copies,
+        single=_bytes(counted.values(), 4),
         largest=max(blocks, default=0),
         outside=everything - sum(blocks),
     )

@@ -1,7 +1,7 @@
 """The lines of the log: means over the steps since the one before, and where their time went."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from danlu.text.batching.batch import LOGGED
@@ -25,14 +25,16 @@ def line(run: "TrainingRun", recent: Sequence[Step]) -> dict[str, Any]:
     alone = sum(not name.startswith(LOGGED) for name in losses) == 1  # then it is the loss
     return run.placed(
         {
-            "loss": _mean([step.loss for step in recent]),
-            **{
-                name.removeprefix(LOGGED): _mean([step.losses[name] for step in recent])
-                for name in losses
-                if not alone or name.startswith(LOGGED)
-            },
+            **_means({"loss": [step.loss for step in recent]}),
+            **_means(
+                {
+                    name.removeprefix(LOGGED): [step.losses[name] for step in recent]
+                    for name in losses
+                    if not alone or name.startswith(LOGGED)
+                }
+            ),
             "rate": recent[-1].rate,
-            "gradient_norm": _mean([step.gradient_norm for step in recent]),
+            **_means({"gradient_norm": [step.gradient_norm for step in recent]}),
             "tokens_per_second": round(speed, 1),
             "share_of_limit": round(operations / run.limit.best / run.ranks.count, 4),
             "limit": round(run.limit.best * run.ranks.count, -6),
@@ -44,7 +46,7 @@ def line(run: "TrainingRun", recent: Sequence[Step]) -> dict[str, Any]:
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    """Of those that are finite: float16 skips a step that overflows, and json has no infinity."""
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / max(1, len(finite))
+def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Over what is finite, of those of which anything is: a step may be left out, and json has no infinity."""
+    finite = {name: [value for value in own if math.isfinite(value)] for name, own in values.items()}
+    return {name: sum(own) / len(own) for name, own in finite.items() if own}

@@ -39,8 +39,9 @@ class TrainingBar:
             return
         numbers = event.line
         step = numbers["step"]
+        loss = f"{numbers['loss']:.3f}" if "loss" in numbers else "-"  # no step since the last line was taken
         words = (
-            f"loss {numbers['loss']:.3f}  rate {numbers['rate']:.1e}  "
+            f"loss {loss}  rate {numbers['rate']:.1e}  "
             f"{numbers['tokens_per_second']:,.0f} tokens/s  {numbers['share_of_limit']:.0%} of "
             f"{numbers['limit'] / 1e9:,.0f} GFLOP/s (median {numbers['limit_in_the_middle'] / 1e9:,.0f})"
         )

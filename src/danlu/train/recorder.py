@@ -8,7 +8,10 @@ from danlu.machine.extra import refuse_missing
 from danlu.recipe.part import Part
 
 Line = dict[str, Any]
-"""`{"step", "epoch", "loss", "rate", ...}` or `{"step", "epoch", "validation": {metric: value}}`."""
+"""`{"step", "epoch", "loss", "rate", ...}` or `{"step", "epoch", "validation": {metric: value}}`.
+
+The loss and the norm of the gradient are lacking where none of the steps had one that is finite.
+"""
 
 Outcome = Literal["done", "interrupted", "failed", "returned"]
 """How a record is left: `returned`, where the training goes back and what was told of later steps holds no more."""

@@ -26,6 +26,8 @@ from danlu.trials.space import Source
 
 NAME, RETAINED = "bakeoff.json", "retained.json"
 
+_SETTING = re.compile(r"[A-Za-z_][\w.]*=")
+
 Say = Callable[[str], None]
 
 
@@ -36,7 +38,7 @@ class Baked:
     - `low`, `high`: of one seed the interval of the evaluation, of several the lowest and the highest value.
     - `added`: bytes on disk of what was added to the base, or of the whole bundle.
     - `retained`: what other data say before and after, where the training was asked to look.
-    - `refused`: why there is nothing.
+    - `refused`: why there is nothing, or nothing of some seeds; `seeds`: how many there is something of.
     """
 
     method: str
@@ -50,6 +52,7 @@ class Baked:
     added: int | None = None
     retained: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: str | None = None
+    seeds: int = 1
 
     @property
     def share(self) -> float | None:
@@ -81,10 +84,12 @@ def bakeoff(
     root: Path = Path("runs"),
     say: Say = print,
     *,
-    seeds: int = 1,
+    seeds: int | None = None,
     stage: str | None = None,
 ) -> Bakeoff:
     """Train and score a recipe once for each method, such as `lora` or `lora:rank=4:train.rate=1e-3`.
+
+    With several `seeds` (None: as many as the recipe asks for) so many times, from its seed on.
 
     Each training has a process of its own. The same call goes on with what was interrupted; a method that the model
     or the task cannot carry has its reason in its row.
@@ -93,6 +98,7 @@ def bakeoff(
         Refusal: there is no such method or setting, before anything begins; or what the other stages refuse.
     """
     recipe = read(source, overrides)
+    seeds = seeds or recipe.seeds
     if not methods or len(set(methods)) < len(methods):
         raise Refusal(f"--methods: expected methods that differ, such as full,lora, not '{','.join(methods)}'")
     name = _trained(recipe, stage)
@@ -110,28 +116,50 @@ def bakeoff(
         if shared:
             run(recipe, root, shared, say, beside=True)
         for method, given in changes.items():
-            found = []
+            found, lost = list[Baked](), list[str]()
             for seed in range(recipe.seed, recipe.seed + seeds):
                 told = _of(method if seeds == 1 else f"{method}, seed {seed}", say)
                 chosen = dict.fromkeys(varied, seed)
                 try:
                     _train(source, given, recipes[method], root, name, chosen, told)
                 except Refusal as refusal:
-                    say(f"{method}: {refusal}")
-                    found = [Baked(method, refused=str(refusal))]
-                    break
+                    told(str(refusal))
+                    lost.append(str(refusal))
+                    if not found:
+                        break
+                    continue
                 if scored != name:  # what this refuses is no matter of the method, and would be refused of all
                     run(recipes[method], root, [name, scored], told, beside=True, seeds=chosen)
                 found.append(_baked(method, recipes[method], root, name, scored, metric, chosen))
-            rows.append(_together(found))
+            row = _together(found) if found else Baked(method, seeds=0)
+            rows.append(replace(row, refused=lost[-1] if lost else None))
     baked = Bakeoff(recipe, name, scored, metric, seeds, tuple(rows))
     write_text(root / recipe.name / NAME, json.dumps(baked.to_plain(), ensure_ascii=False, indent=1) + "\n")
     return baked
 
 
 def split_methods(text: str) -> list[str]:
-    """`full,lora:targets=[q,v]` as its methods; commas in brackets part nothing."""
-    return [method.strip() for method in re.split(r",(?![^\[{]*[\]}])", text) if method.strip()]
+    """`full,lora:targets=[q,v]` as its methods; commas in brackets or quotes part nothing."""
+    return [method.strip() for method in _parted(text, ",") if method.strip()]
+
+
+def _parted(text: str, mark: str) -> list[str]:
+    """The pieces between the marks, one letter each, that stand in no brackets or quotes."""
+    pieces, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"" and pieces[-1].rstrip()[-1:] in ("", *"=[{,:"):  # else an apostrophe
+            quote = letter
+        elif letter in "[{":
+            depth += 1
+        elif letter in "]}":
+            depth = max(0, depth - 1)
+        elif letter == mark and not depth:
+            pieces.append("")
+            continue
+        pieces[-1] += letter
+    return pieces
 
 
 def _trained(recipe: Recipe, stage: str | None) -> str:
@@ -145,7 +173,15 @@ def _trained(recipe: Recipe, stage: str | None) -> str:
 
 def _changes(method: str, stage: str) -> list[str]:
     """The overrides that a method is: its section, and what it says of the training."""
-    kind, *settings = method.split(":")
+    kind, _, rest = method.partition(":")
+    settings = list[str]()
+    for piece in _parted(rest, ":") if rest else ():
+        if settings and not _SETTING.match(piece):  # a colon within a text
+            settings[-1] += f":{piece}"
+        else:
+            settings.append(piece)
+    if wrong := next((each for each in settings if not _SETTING.match(each)), None):
+        raise Refusal(f"--methods: '{wrong}' in '{method}' is no key=value; write, for example, lora:rank=4")
     own = [setting for setting in settings if not setting.startswith("train.")]
     section = {"kind": kind} | keyed(own)
     return [f"{stage}.tuning={inline(section)}", *(f"{stage}.{each}" for each in settings if each not in own)]
@@ -208,7 +244,7 @@ def _together(found: Sequence[Baked]) -> Baked:
         return found[0]
     values = [each.value for each in found if each.value is not None]
     peaks = [each.peak_bytes for each in found if each.peak_bytes is not None]
-    whole = replace(found[0], seconds=mean(each.seconds or 0.0 for each in found))
+    whole = replace(found[0], seconds=mean(each.seconds or 0.0 for each in found), seeds=len(found))
     whole = replace(whole, peak_bytes=max(peaks, default=None), retained=_means([each.retained for each in found]))
     if not values:
         return whole

@@ -22,7 +22,7 @@ Say = Callable[[str], str]
 def bakeoff_in_words(baked: Bakeoff, language: str) -> list[str]:
     """The table as lines for a terminal; what came to nothing has its reason below."""
     _ = translator(language)
-    shown = [row for row in baked.rows if row.refused is None]
+    shown = [row for row in baked.rows if row.seeds]
     rows = [_head(baked, _), *(_cells(row, baked, _) for row in shown)]
     refused = [f"{row.method}: {row.refused}" for row in baked.rows if row.refused is not None]
     return [_told(baked, _), *in_columns(rows), *refused]
@@ -57,9 +57,16 @@ def _head(baked: Bakeoff, _: Say) -> list[str]:
     return [*head, _("time"), _("added on disk"), *([_("before → after on other data")] if _retains(baked) else [])]
 
 
+def _named(row: Baked, baked: Bakeoff, _: Say) -> str:
+    """The method, and how many seeds came to something where some were refused."""
+    if row.refused is None or not row.seeds:
+        return row.method
+    return _("{method} ({done} of {seeds} seeds)").format(method=row.method, done=row.seeds, seeds=baked.seeds)
+
+
 def _cells(row: Baked, baked: Bakeoff, _: Say) -> list[str]:
     cells = [
-        row.method,
+        _named(row, baked, _),
         number(row.value),
         between({"low": row.low, "high": row.high}),
         "–" if row.trained is None else f"{row.trained:,}",
@@ -79,8 +86,8 @@ def _retains(baked: Bakeoff) -> bool:
 def _table(baked: Bakeoff, _: Say) -> Html:
     rows: list[list[object]] = []
     for row in baked.rows:
-        head = element("th", row.method, scope="row")
-        if row.refused is not None:
+        head = element("th", _named(row, baked, _), scope="row")
+        if not row.seeds:
             columns = len(_head(baked, _)) - 1
             rows.append([head, element("td", row.refused, colspan=columns, class_="quiet")])
         else:

@@ -153,6 +153,8 @@ class _AtWork:
             self._tell(trial, None, TrialState.PRUNED)
             self.say(f"trial {trial.number}: stopped, for it falls behind the others")
         except (Refusal, MemoryError, torch.OutOfMemoryError) as error:
+            if _of_the_machine(error):  # with the disk full, say; whoever takes the study up goes on with this trial
+                raise
             why = str(error) or "there is not enough memory"
             trial.set_user_attr(WHY, why[:2000])
             self._tell(trial, None, TrialState.FAIL)
@@ -225,6 +227,12 @@ class _AtWork:
             return dict(get_param_importances(self.trials.study))
         except (RuntimeError, ValueError):  # of values that do not differ nothing can be told
             return {}
+
+
+def _of_the_machine(error: BaseException) -> bool:
+    """Whether something could not be read or written, which no value of a trial has brought about."""
+    cause = error.__cause__
+    return cause is not None and (isinstance(cause, OSError) or _of_the_machine(cause))
 
 
 def _folder(planned: Planned) -> str:

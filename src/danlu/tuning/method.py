@@ -63,6 +63,10 @@ class Method(Part):
         """
         return {}
 
+    def served(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Trained weights by name as they do without `state`, which a training has left beside them."""
+        return dict(weights)
+
     def penalty(self, model: nn.Module) -> Tensor | None:
         """What is added to the loss of each step, for `model`, which may be a replica; None for nothing."""
         return None

@@ -89,8 +89,9 @@ def test_two_texts_whose_names_belong_together_are_read_as_two(kind, pair):
 
 def test_what_a_task_must_have_cannot_be_left_out(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"a {n},{n % 2}\n" for n in range(20)), "utf-8")
-    with pytest.raises(Refusal, match="there is no column 'none' for 'text'"):
-        read(find(Task, "classify"), Given(str(tmp_path / "a.csv")), {}, {"text": "none"})
+    for name in ("none", "²"):
+        with pytest.raises(Refusal, match=f"there is no column '{name}' for 'text'"):
+            read(find(Task, "classify"), Given(str(tmp_path / "a.csv")), {}, {"text": name})
 
 
 def test_of_two_texts_without_names_the_first_is_read_and_no_note_of_who_wrote_them():

@@ -50,6 +50,12 @@ FOLDERS = [
     (["a/1.txt", "b/1.txt", "1.txt"], {"train": 1}),
     (["a/1.ann", "a/1.txt"], {"train": 1}),
     (["train-0.parquet", "train-1.parquet", "validation-0.parquet"], {"train": 2, "validation": 1}),
+    (["reviews.csv", "test.csv"], {"train": 1, "test": 1}),
+    (["a.csv", "b.csv", "valid.csv", "test.csv"], {"train": 2, "validation": 1, "test": 1}),
+    (["test-0.parquet", "test-1.parquet"], {"train": 1}),
+    (["1.txt", "2.txt", "test.txt"], {"train": 1}),
+    (["neg.txt", "pos.txt", "test.txt"], {"train": 2, "test": 1}),
+    (["train-1/a.csv", "train-2/a.csv", "test/a.csv", "train_logs/a.log"], {"train": 2, "test": 1}),
 ]
 
 
@@ -104,6 +110,22 @@ def test_a_folder_of_several_data_sets_is_refused(tmp_path):
         Refusal, match=r"holds several data sets \(cola, sst\).* name the training file of one, as .*cola_train.tsv"
     ):
         find_files(str(tmp_path))
+
+
+def test_splits_to_test_on_are_not_learnt_from(tmp_path):
+    found = find_files(str(made(tmp_path, ["reviews.csv", "test.csv"])))
+    assert [given.path for given in found.splits["train"]] == [str(tmp_path / "reviews.csv")]
+    (tmp_path / "reviews.csv").rename(tmp_path / "dev.csv")
+    with pytest.raises(Refusal, match=r"for validation and test \(dev.csv, test.csv\) and none to learn from"):
+        find_files(str(tmp_path))
+
+
+def test_names_of_files_and_folders_are_labels_where_the_task_has_some(tmp_path):
+    for names in (["news.txt", "books.txt"], ["news/1.txt", "books/1.txt"]):
+        folder = made(tmp_path / names[0].replace("/", "-"), names)
+        for labelled in (True, False):
+            given = find_files(str(folder), labelled=labelled).splits["train"]
+            assert ["constants" in each.fixed for each in given] == [labelled] * 2
 
 
 def test_files_of_several_kinds_and_none_are_refused(tmp_path):

@@ -137,6 +137,17 @@ def test_cores_that_a_setting_leaves_idle_are_told(tmp_path: Path, monkeypatch: 
     assert found.said.startswith("1 of ")
 
 
+def test_rates_of_one_core_are_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"one core, float32": 9e10, "one core, bfloat16": 2e11, "linear, float32, plain": 7e9, "float32": 1.8e11}
+    monkeypatch.setattr("danlu.machine.device.best_dtype", lambda: "torch.bfloat16")
+    monkeypatch.setattr("danlu.machine.device.best_ever", lambda _: kept)
+    (said,) = [each.said for each in computing._formats(EN)]
+    assert said.endswith("(10^9 operations a second of one core as measured: bfloat16 200, float32 90)")
+    kept["bfloat16"] = 3.6e11
+    (said,) = [each.said for each in computing._formats(EN)]
+    assert said.endswith("(10^9 operations a second as measured: bfloat16 360, float32 180)")
+
+
 def test_folders_without_room_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(surroundings.shutil, "disk_usage", lambda _: usage(1, 1, 50_000_000))

@@ -144,6 +144,14 @@ def test_fsdp_keeps_gradients_whole_while_a_device_has_several_batches_of_a_step
     assert held[1] == pytest.approx(4 * PARAMETERS, rel=0.01)
 
 
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_fsdp_deals_out_every_parameter_in_float32_and_holds_no_other(tmp_path: Path, tuning: str) -> None:
+    train = {"batch_tokens": 2048, "steps": 100, "precision": "bfloat16", "parallel": "fsdp"}
+    found = one(recipe(tmp_path, train=train, tuning=tuning), "8xmine,memory=80,tflops=1", tokens=1e9)
+    assert found.memory["weights"] == pytest.approx(4 * found.size.parameters / 8, rel=0.01)
+    assert "masters" not in found.memory
+
+
 def test_a_stage_is_planned_from_a_training_that_is_not_done_and_pretrained_ones_from_config_alone(
     tmp_path: Path,
 ) -> None:

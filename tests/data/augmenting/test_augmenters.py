@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.data.augmenting.augment import augmented, without_augmented
+from danlu.data.augmenting.augment import new_rows, without_augmented
 from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.augmenting.augmenters.keyboard import NEIGHBOURS
 from danlu.data.augmenting.hanzi import common_characters, lookalikes
@@ -37,9 +37,12 @@ def part(kind: str, lexicon: str = "", **fields: Any) -> Augmenter:
 
 
 def new(records: list[Record], augmenter: Augmenter, seed: int = 0) -> list[Record]:
-    found = augmented(records, [augmenter], seed)
-    assert found[: len(records)] == records
-    return found[len(records) :]
+    (found,) = new_rows(records, [augmenter], seed)
+    return found
+
+
+def augmented(records: list[Record], augmenter: Augmenter) -> list[Record]:
+    return [*records, *new(records, augmenter)]
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -144,14 +147,14 @@ def test_lookalikes_hold_what_schoolbooks_warn_of() -> None:
 def test_balance_brings_every_label_to_the_commonest() -> None:
     records = [{"text": f"row number {n} of the common ones", "label": "many"} for n in range(10)]
     records += [{"text": "a rare and precious row", "label": "few"}, {"text": "单", "label": "one"}]
-    found = augmented(records, [part("balance", by="delete")], 0)
+    found = augmented(records, part("balance", by="delete"))
     assert Counter(row["label"] for row in found) == {"many": 10, "few": 10, "one": 10}
     assert all(records[row["source_row"]]["label"] == row["label"] for row in found[len(records) :])
     assert {row["text"] for row in found if row["label"] == "one"} == {"单"}  # nothing else can be made of it
-    half = augmented(records, [part("balance", by={"kind": "delete", "copies": 7}, level=0.5)], 0)
+    half = augmented(records, part("balance", by={"kind": "delete", "copies": 7}, level=0.5))
     assert Counter(row["label"] for row in half) == {"many": 10, "few": 5, "one": 5}
     with pytest.raises(Refusal, match="record 1: there is no single label"):
-        augmented([{"text": "a", "label": ["x", "y"]}], [part("balance", by="delete")], 0)
+        new([{"text": "a", "label": ["x", "y"]}], part("balance", by="delete"))
 
 
 WORDS = st.sampled_from(["李白", "生于", "London", "was", " ", "，", "碎叶城", "x", "😀", "don't", "\t", "的", "。"])
@@ -233,10 +236,11 @@ def test_a_record_that_cannot_be_read_is_refused(record: Record, words: str) -> 
 
 
 def test_augmented_rows_are_not_augmented_or_split_again() -> None:
-    found = augmented(REVIEWS, [part("delete"), part("insert")], 0)
+    deleted, inserted = new_rows(REVIEWS, [part("delete"), part("insert")], 0)
+    found = [*REVIEWS, *deleted, *inserted]
     assert Counter(row.get("source_row") for row in found) == {None: 3, 0: 2, 1: 2, 2: 2}
     with pytest.raises(Refusal, match="record 4: this row was made by an augmenter"):
-        augmented(found, [part("delete")], 0)
+        new(found, part("delete"))
     with pytest.raises(Refusal, match=r"a\.jsonl, record 1"):
         list(without_augmented(found[3:], "a.jsonl"))
 

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,12 @@ def test_rows_are_compared_with_given_sets_and_other_files(tmp_path: Path) -> No
     assert found.tolist() == [False, True, False, True]
     with pytest.raises(Refusal, match="has no test text of 13 words or 20 characters to look for"):
         Decontaminate().found_in(spool, np.empty(0, np.int64), Local(processes=1))
+
+
+@pytest.mark.parametrize(
+    "text", ["Hội nghị được tổ chức tại", "대한민국 정부는 내년도 예산안을 국회에", "がぎぐげござじずぜぞ"]
+)
+def test_letters_in_parts_are_the_same_as_whole_ones(text: str) -> None:
+    apart = unicodedata.normalize("NFD", text)
+    assert shares(text, f"x {apart} y")
+    assert shares(apart, f"x {text} y")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.parquet import read_table
 
-from danlu.data.corpus.prepared import Writers, load, load_survey, put_in_place, save_split
+from danlu.data.corpus.prepared import Writers, load, load_survey, put_in_place, save_split, split_of
 from danlu.data.corpus.stored import arrow_table
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -61,3 +61,11 @@ def test_what_is_missing_or_of_two_types_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="column 'head' cannot be stored"):
         save_split(tmp_path, "train", records)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_split_is_asked_for_of_prepared_data_alone() -> None:
+    assert split_of("out", None, "test", prepared=True) == "test"
+    assert split_of("out", "train", "test", prepared=True) == "train"
+    assert split_of("a.csv", None, "test", prepared=False) is None
+    with pytest.raises(Refusal, match=r"^--split: a.csv is no folder of 'prepare', so it has no splits; leave it out$"):
+        split_of("a.csv", "train", "test", prepared=False)

@@ -94,3 +94,12 @@ def test_the_words_say_what_was_found(reviews: Survey) -> None:
     assert "47 texts come with different labels" in told
     assert f"{reviews.naive_leak.near:.1%}" in told
     assert all(len(line) < 120 for line in in_words(reviews))
+
+
+def test_texts_that_are_asked_several_things_neither_repeat_nor_contradict_each_other() -> None:
+    pairs = [{"head": {"start": 0, "end": 1}, "tail": {"start": n, "end": n + 1}} for n in (1, 2)]
+    records = [{"text": "李白生于碎叶城", "label": label} | pair for label, pair in zip("ab", pairs, strict=True)]
+    found = surveyed([*records, records[0]])
+    assert (found.different_texts, found.exact_duplicates, found.near_duplicates) == (1, 1, 1)
+    assert (found.conflicting_texts, found.contrasting_rows) == (0, 0)
+    assert surveyed([records[0], records[0] | {"label": "b"}]).conflicting_rows == 2

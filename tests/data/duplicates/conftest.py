@@ -9,7 +9,8 @@ import pytest
 
 def fold(text: str) -> str:
     """Each character by itself, in one case and one width, without white space; one that becomes several stays."""
-    if any("\u0300" <= char <= "\u036f" for char in text):
+    parts = (("\u0300", "\u036f"), ("\u1161", "\u11c2"), ("\u3099", "\u309a"))
+    if any(first <= char <= last for char in text for first, last in parts):
         text = unicodedata.normalize("NFC", text)
     return "".join(map(folded, text))
 

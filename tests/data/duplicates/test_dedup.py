@@ -192,3 +192,10 @@ def test_entities_may_conflict_too() -> None:
         {"text": "上海", "entities": place},
     ]
     assert conflicting(records, exact_clusters(["北京", "北京", "上海"])).tolist() == [True, True, False]
+
+
+def test_clusters_are_apart_by_what_is_asked_and_named_by_their_first_row() -> None:
+    clusters = Clusters(np.array([0, 0, 2, 0, 2]), np.array([0, 0, 0, 0, 0]), 7)
+    apart = clusters.apart(numbered(["x", "y", None, "x", None]))
+    assert (apart.exact.tolist(), apart.near.tolist(), apart.uncompared) == ([0, 1, 2, 0, 2], [0, 1, 2, 0, 2], 7)
+    assert clusters.apart(np.zeros(5, np.int64)) is clusters

@@ -26,3 +26,8 @@ def test_case_width_white_space_and_composed_letters_are_told_alike(text: str) -
 
 def test_half_of_a_pair_of_surrogates_is_a_character_like_any_other() -> None:
     assert normalised("a\ud800 b") == "a\ud800b"
+
+
+def test_letters_in_parts_are_composed_in_every_script_that_has_them() -> None:
+    for text in ("Hội nghị được", "대한민국 정부는", "がぎぱ", "Größe"):
+        assert normalised(unicodedata.normalize("NFD", text)) == normalised(text)

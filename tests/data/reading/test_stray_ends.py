@@ -79,3 +79,15 @@ def test_a_history_that_is_no_list_is_a_bad_row(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([{"instruction": "a", "output": "c", "history": 1}]), encoding="utf-8")
     with pytest.raises(Refusal, match="'history' holds something else"):
         read(tmp_path / "a.json", "chat")
+
+
+def test_of_conll_u_words_alone_are_tokens(tmp_path: Path) -> None:
+    lines = ["# text = vámonos", "1-2\tvámonos\t_\t_", "1\tvamos\tir\tVERB", "2\tnos\tnosotros\tPRON", "2.1\tir\t_\t_"]
+    (tmp_path / "a.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bad_rows = BadRows()
+    fields = {"token": 1, "tag": 3, "entities": False, "comment": "#"}
+    source = Format.model_validate({"kind": "conll", "path": str(tmp_path / "a.conllu"), **fields})
+    assert list(source.read(bad_rows=bad_rows)) == [{"tokens": ["vamos", "nos"], "tags": ["VERB", "PRON"]}]
+    assert list(bad_rows.mended.values()) == [2]
+    (tmp_path / "b.conll").write_text("1-2\tO\n3.5\tO\n", encoding="utf-8")
+    assert read(tmp_path / "b.conll", "conll") == [{"tokens": ["1-2", "3.5"], "tags": ["O", "O"]}]

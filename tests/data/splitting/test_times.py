@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from danlu.data.splitting.times import seconds_of
+from danlu.data.splitting.times import is_long_as_a_date, number_of, seconds_of
 
 DAY = datetime(2024, 5, 31, tzinfo=UTC).timestamp()
 TIMES: list[tuple[Any, float | None]] = [
@@ -70,3 +70,17 @@ def test_dates_without_a_zone_do_not_depend_on_that_of_the_machine(zone: str, mo
         monkeypatch.undo()
         assert os.environ.get("TZ") == before
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("value", "long"),
+    [(20240120, True), ("20249931", True), (20249931000000, True), (20240120.5, False), (2024, False), (None, False)],
+)
+def test_whole_numbers_may_be_as_long_as_a_date(value: Any, long: bool) -> None:
+    assert is_long_as_a_date(value) is long
+
+
+def test_a_number_counts_what_it_says_whatever_it_looks_like() -> None:
+    assert [number_of(value, 1e11) for value in (20240120, "20240120", 1717113600000, "x", None, "inf")] == [
+        20240120.0, 20240120.0, 1717113600.0, None, None, None,
+    ]  # fmt: skip

@@ -60,7 +60,7 @@ class Page(HTMLParser):
 
 def stage(run, name, builds_on=()):
     section = Prepare.model_validate({"data": {"kind": "text", "path": f"{name}.txt"}})
-    found = lock.lock(name, section, 0, dict.fromkeys(builds_on, "f"))
+    found = lock.lock(name, section, 0, {other: lock.load(run / other).fingerprint for other in builds_on})
     (run / name).mkdir(parents=True, exist_ok=True)
     lock.save(run / name, found.done(60.0, run / name))
     return run / name

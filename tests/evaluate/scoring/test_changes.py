@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom, binomtest, kstest
 
 from danlu.answer.answer import Answer
+from danlu.cli.compare import _names
 from danlu.cli.main import main
 from danlu.evaluate.reporting.comparison import comparison_in_words
 from danlu.evaluate.scoring.changes import mcnemar
@@ -75,6 +76,16 @@ def test_a_model_that_spells_labels_otherwise_has_broken_nothing(tmp_path):
     assert {(each.first.value, each.second.value, each.better) for each in found.metrics} == {(1, 1, None)}
 
 
+def test_a_written_answer_that_says_the_same_in_other_letters_has_changed_nothing(tmp_path):
+    task = Task.model_validate({"kind": "rewrite"})
+    records = [{"text": f"question {place}", "target": "yes"} for place in range(20)]
+    for name, word in (("one", "Yes."), ("two", "yes")):
+        said = [{"text": word, "score": 0.5}] * 20
+        write(tmp_path / name, examine(task, lambda _: said, records, resamples=100))  # noqa: B023
+    found = compare(tmp_path / "one", tmp_path / "two", resamples=100)
+    assert (found.changes.fixed, found.changes.broken) == ([], [])
+
+
 def test_answers_that_became_right_or_wrong_are_told_with_their_texts(evaluations):
     found = compare(*evaluations, resamples=100)
     assert [each.number for each in found.changes.fixed] == [2, 3, 4]
@@ -120,6 +131,19 @@ def test_a_comparison_is_a_page_in_both_languages(evaluations, tmp_path, monkeyp
     assert "script" not in page.elements
     assert EVIL in " ".join(page.told)
     assert "before → after" in page.told
+
+
+def test_evaluations_are_named_by_what_differs_in_their_paths(tmp_path, monkeypatch):
+    one, other = tmp_path / "a" / "test", tmp_path / "b" / "test"
+    for folder in (one, other):
+        folder.mkdir(parents=True)
+        (folder / "scores.json").write_text("{}")
+    assert _names(one, other) == ("a", "b")
+    assert _names(one / "scores.json", other / "scores.json") == ("a", "b")
+    assert _names(one, one) == ("A", "B")
+    monkeypatch.chdir(one.parent)
+    assert _names(one, other.parent) == ("test", "b")
+    assert _names(one.parent / "..", other)[0] == tmp_path.name
 
 
 def test_what_is_more_or_less_right_has_no_changes(tmp_path):

@@ -21,6 +21,7 @@ from danlu.text.tokenizing.tokenizers.char import Char
 from danlu.text.tokenizing.tokenizers.extended import Extended
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 from danlu.text.tokenizing.tokenizers.unigram import Unigram
+from danlu.text.tokenizing.tokenizers.word import Word
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 GENERAL = ["今天天气很好，我们去公园散步。", "The weather is good today; we walk in the park.", "他们看书 ok"]
@@ -171,3 +172,18 @@ def test_the_stage_tells_how_many_tokens_are_saved(tmp_path: Path) -> None:
     assert report["tokens_before"] == pytest.approx(before, abs=len(DOMAIN))
     assert report["tokens"] < 0.8 * before
     assert any(line.startswith("the text has") and f"had {report['tokens_before']:,}" in line for line in told)
+
+
+@pytest.mark.parametrize("word", ["深度学习", "iPhone", "C++", "furnaçe"])
+@pytest.mark.parametrize("name", ["xlm-roberta", "char", "words"])
+def test_words_with_letters_that_the_base_cannot_spell_are_added(name: str, word: str, tmp_path: Path) -> None:
+    path = None if name == "words" else saved(name, tmp_path / "old")
+    segmented = Word(segmenter=Pairs(), min_frequency=1)
+    base = segmented if path is None else Pretrained(path=path)
+    old, new = base.build(domain), Extended(base=base, tokens=(word, "胰岛素")).build(domain)
+    assert old.unk_token_id in old(word)["input_ids"]
+    numbers = [number for name, number in new.get_vocab().items() if name in (word, f"▁{word}", "胰岛素")]
+    assert {*numbers} < {*new(f"每天 {word} 两次，和胰岛素")["input_ids"]}
+    assert word in new.decode(new(f"每天 {word} 两次")["input_ids"])
+    for each in ("每天两次", "insulin then"):
+        assert new.tokenize(each) == old.tokenize(each)

@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _OTHERS = re.compile(
     r"\.(ya?ml|py|sh|lock|toml)$",
     re.IGNORECASE,
 )
-_OFFICE = {".xlsx", ".xls", ".xlsm", ".ods", ".et", ".docx", ".doc", ".odt", ".wps"}
+OFFICE = {".xlsx", ".xls", ".xlsm", ".ods", ".et", ".docx", ".doc", ".odt", ".wps"}
 _MORE_SUFFIXES = {".bio", ".bmes", ".iob", ".iob2", ".ner", ".tags", ".data", ".dat", ".annotated"}
 
 
@@ -66,8 +67,10 @@ class Files:
     beside: bool = False
 
 
-def find_files(data: str) -> Files:
+def find_files(data: str, *, labelled: bool = True) -> Files:
     """What a path means: a file, with the other splits beside it if it is called train; a zip; a folder; a pattern.
+
+    Names of files and folders may be labels where the task is `labelled`.
 
     Raises:
         Refusal: there is nothing, or it cannot be told which of several files is meant.
@@ -75,10 +78,10 @@ def find_files(data: str) -> Files:
     path = Path(data)
     if not data.strip():
         raise Refusal("the path of the data is empty; give that of a file or a folder")
-    if path.suffix.lower() in _OFFICE:
+    if path.suffix.lower() in OFFICE:
         raise Refusal(f"{data}: is no text but a file of an office program; save it there as CSV UTF-8, and give that")
     if path.is_dir():
-        return _in_folder(path)
+        return _in_folder(path, labelled=labelled)
     if is_remote(data) or data.startswith("package:") or not path.is_file():
         return Files({"train": [Given(data)]})
     folder = path.parent
@@ -150,25 +153,32 @@ def _in_zip(path: Path, found: Files) -> Files:
     raise Refusal(f"{path}: the zip holds several files ({there}); name one of them, as member={names[0]}")
 
 
-def _in_folder(folder: Path) -> Files:
+def _in_folder(folder: Path, *, labelled: bool) -> Files:
     """What a folder means: splits, one file, files of one kind, a folder for each class, documents."""
     classes = _class_list(folder, "")
     if saved := _saved(folder):
         used = {given.fixed.get("split") for each in saved.values() for given in each}
         return Files(saved, ignored=tuple(name for name in _saved_splits(folder) if name not in used))
     if any(folder.rglob("*.ann")):
-        return Files(
-            _folders_by_split(folder, lambda inner: [Given(_told(inner))]) or {"train": [Given(_told(folder))]}
-        )
-    if splits := _folders_by_split(folder, _records_of_folder):
+        return Files(_folders_by_split(folder, _annotated) or {"train": [Given(_told(folder))]})
+    if splits := _folders_by_split(folder, partial(_records_of_folder, labelled=labelled)):
         return Files(splits, classes)
     files = _data_files(folder)
     _refuse_several(folder, files)
-    splits = _by_split(files)
+    splits, others = _by_split(files), [file for file in files if split_of(file.name) is None]
     if "train" in splits:
-        ignored = tuple(file.name for file in files if split_of(file.name) is None)
-        return Files(splits, classes, ignored)
-    return Files({"train": _records_of_folder(folder)}, classes)
+        return Files(splits, classes, tuple(file.name for file in others))
+    if _are_about_folders(files, folder) or _are_documents(others):
+        splits = {}
+    if splits and others:
+        return Files({"train": _records_of(others, folder, labelled=labelled), **splits}, classes)
+    if len(splits) > 1:
+        names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
+        raise Refusal(
+            f"{folder}: holds files for validation and test ({names}) and none to learn from; put one beside them, or "
+            f"name one of them, as {files[0]}"
+        )
+    return Files({"train": _records_of_folder(folder, labelled=labelled)}, classes)
 
 
 def _saved(folder: Path) -> dict[str, list[Given]]:
@@ -188,24 +198,37 @@ def _saved_splits(folder: Path) -> list[str]:
 
 
 def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> dict[str, list[Given]]:
-    """Folders that are called train, dev, test; none unless there is one for training."""
-    inner = {split_of(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    """What lies in folders that are called train, dev, test; none unless there is one for training."""
+    inner: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and (split := split_of(path.name)) and (_data_files(path) or _class_folders(path)):
+            inner.setdefault(split, []).append(path)
     if "train" not in inner:
         return {}
-    return {split: read(inner[split]) for split in _SPLITS if split in inner}
+    return {split: [given for path in inner[split] for given in read(path)] for split in _SPLITS if split in inner}
 
 
-def _records_of_folder(folder: Path) -> list[Given]:
+def _annotated(folder: Path) -> list[Given]:
+    """A folder as brat has left it."""
+    return [Given(_told(folder))]
+
+
+def _records_of_folder(folder: Path, *, labelled: bool) -> list[Given]:
     """All records of a folder without splits."""
     files = _data_files(folder)
     if not files or _are_about_folders(files, folder):
-        return _classes_of_folders(folder)
+        return _classes_of_folders(folder, labelled=labelled)
+    return _records_of(files, folder, labelled=labelled)
+
+
+def _records_of(files: Sequence[Path], folder: Path, *, labelled: bool) -> list[Given]:
+    """All records of files of a folder."""
     suffixes = {_suffix(file) for file in files}
     if len(files) == 1:
         return [Given(_told(files[0]))]
-    if suffixes == {".txt"} and all(_may_be_label(file.stem) for file in files) and len(files) <= 20:
-        return [Given(_told(file), {"constants": {"label": file.stem}}) for file in files]
-    if suffixes <= set(DOCUMENTS):
+    if _are_named(files):
+        return [Given(_told(file), {"constants": {"label": file.stem}} if labelled else {}) for file in files]
+    if _are_documents(files):
         return [Given(_told(folder), {"kind": "folder"})]
     if len(suffixes) > 1:
         names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
@@ -217,10 +240,11 @@ def _records_of_folder(folder: Path) -> list[Given]:
     return [Given(_told(folder / pattern))]
 
 
-def _classes_of_folders(folder: Path) -> list[Given]:
+def _classes_of_folders(folder: Path, *, labelled: bool) -> list[Given]:
     """The folders in a folder, each named like the class of the documents in it."""
     found = [
-        Given(_told(path), {"kind": "folder", "constants": {"label": path.name}}) for path in _class_folders(folder)
+        Given(_told(path), {"kind": "folder"} | ({"constants": {"label": path.name}} if labelled else {}))
+        for path in _class_folders(folder)
     ]
     if not found:
         raise Refusal(f"{folder}: holds no file that danlu reads; name the file with the data")
@@ -238,6 +262,17 @@ def _are_about_folders(files: Sequence[Path], folder: Path) -> bool:
     names = [path.name for path in folder.iterdir() if path.is_dir()]
     named = all(any(name in file.stem for name in names) for file in files)
     return named and len(_class_folders(folder)) > 1
+
+
+def _are_named(files: Sequence[Path]) -> bool:
+    """Whether files of texts have names of what is in them, such as a class."""
+    texts = len(files) <= 20 and {_suffix(file) for file in files} == {".txt"}
+    return texts and all(_may_be_label(file.stem) for file in files)
+
+
+def _are_documents(files: Sequence[Path]) -> bool:
+    """Whether each of several files is a text by itself, so that no name tells a split."""
+    return len(files) > 1 and {_suffix(file) for file in files} <= set(DOCUMENTS) and not _are_named(files)
 
 
 def _may_be_label(stem: str) -> bool:

@@ -136,7 +136,7 @@ def _placed(task: type[Task], chosen: Mapping[str, str], there: list[str], given
     for column, name in chosen.items():
         if name == NONE and name not in there and column not in task.columns:
             found[column] = NONE
-        elif name not in there and name.isdigit() and int(name) < len(there):
+        elif name not in there and name.isdecimal() and int(name) < len(there):
             found[column] = there[int(name)]
         elif name in there:
             found[column] = name

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from danlu.machine.located import at_home
 from danlu.model.weights import find_weights
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -40,7 +41,7 @@ def well_known() -> list[Path]:
     """Folders in which models are kept: `models` here, the caches of Hugging Face and ModelScope."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    scope = Path(os.environ.get("MODELSCOPE_CACHE", "~/.cache/modelscope")).expanduser()
+    scope = at_home(os.environ.get("MODELSCOPE_CACHE", "~/.cache/modelscope"))
     return [Path("models"), Path(HF_HUB_CACHE), scope]
 
 
@@ -50,7 +51,7 @@ def named(path: str, task: type[Task], texts: Sequence[str]) -> Found:
     Raises:
         Refusal: the folder holds no model, or one that cannot do the task.
     """
-    folder = Path(path).expanduser()
+    folder = at_home(path)
     if not folder.is_dir():
         if path.startswith((".", "/", "~")) or path.count("/") > 1 or "\\" in path:
             raise Refusal(f"--model is '{path}', and there is no such folder; give one, a name on the hub, or scratch")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from danlu.apps.installation.finding import Finding, Words, gigabytes
+from danlu.machine.located import at_home
 from danlu.refusal import without_secrets
 
 HUB = "https://huggingface.co"
@@ -53,7 +54,7 @@ def hub_cache(environment: Mapping[str, str]) -> Path:
     """Where the hub's client keeps what it has fetched."""
     home = environment.get("XDG_CACHE_HOME") or "~/.cache"
     above = environment.get("HF_HOME") or f"{home}/huggingface"
-    return Path(environment.get("HF_HUB_CACHE") or f"{above}/hub").expanduser()
+    return at_home(environment.get("HF_HUB_CACHE") or f"{above}/hub")
 
 
 def look_at_language(_: Words, encoding: str | None = None) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from danlu.index.intake import Refreshed
 from danlu.index.reranking import Reranker
 from danlu.index.tokens import tokens
 from danlu.machine.files import write_text
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal, without_secrets
 
 if TYPE_CHECKING:
@@ -145,10 +146,10 @@ class Knowledge:
 
     def _refuse_other_folder(self, place: str) -> None:
         """Refuse an index of another folder, all of which would be taken for gone."""
-        folder, base = self.folder.expanduser().resolve(), Path()
+        folder, base = at_home(self.folder).resolve(), Path()
         told = str(folder)
         if "://" not in place:  # they may be moved together
-            base = Path(place).expanduser().resolve()
+            base = at_home(place).resolve()
             told = Path(os.path.relpath(folder, base)).as_posix() if folder.drive == base.drive else told
         kept = self.index.kept_once("folder", told)
         if kept != told:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from torch import nn
 
+from danlu.apps.planning.learnt import learnt_rows, sources_of
 from danlu.apps.planning.stand_in import as_long_as, stand_in
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
@@ -25,7 +26,7 @@ from danlu.stages.kinds.shards import Shards
 from danlu.stages.kinds.tokenizer import TokenizerStage
 from danlu.stages.kinds.train import Train
 from danlu.stages.learners import learners_for
-from danlu.stages.ready import Prepared, fitted, learnt_from, rows_of, source_at, tokenizer_for
+from danlu.stages.ready import Prepared, fitted, learnt_from, source_at, tokenizer_for
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.size import outlined
@@ -49,7 +50,8 @@ MADE = 4  # batches that are made of samples
 class Material:
     """A training before anything of it is built.
 
-    - `model`: tuned, without weights; `frozen`: the networks of roles, likewise.
+    - `model`: tuned, without weights; `frozen`: the networks of roles, likewise; `shared`: which of these are the
+      model itself, with what the method adds switched off.
     - `known`: whether `batches` are those of the data; else they are made of samples, and tell no more than a step.
     - `validated`: whether the best weights are looked for.
     - `place`: where the stage would run, if all that it reads is there.
@@ -61,6 +63,7 @@ class Material:
     prepared: Prepared
     model: nn.Module
     frozen: dict[str, nn.Module]
+    shared: frozenset[str]
     batches: Batches
     known: bool
     validated: bool
@@ -142,14 +145,14 @@ def _make(planned: Planned, yard: _Yard) -> None:
 def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     place = yard.place(planned)
     source, tokenizer = _built_from(stage, yard, place)
-    known = yard.look and all(name in yard.folders for name in _read_by(stage))
+    known = yard.look and all(name in yard.folders for name in sources_of(stage))
     learnt = learnt_from(stage.data, stage.task, place) if known else None
     task = with_segmenters(stage.task, place) if known else stage.task
     task = fitted(task, learnt) if learnt else task.fitted(task.sample)
     task = task.shaped(source.shape())
     auto = source.minutes_to_train() is not None
     given = {name: _source(role, yard, place)[0] for name, role in stage.roles.items()}
-    begun_roles(task, given)  # refuses a role that is lacking
+    begun = begun_roles(task, given)
     learners = {} if auto else learners_for(task, given, source)
     prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed, learners)
     if auto:
@@ -163,21 +166,16 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
         source, stage = prepared.source, stage.model_copy(update={"train": settings})
     model, task = outlined(prepared)
     prepared = replace(prepared, task=task)
-    encoded = rows_of(learnt, prepared, model, stage.train) if learnt else _made(prepared, model, stage.train)
-    frozen = {
-        name: _outlined(role, prepared, yard, place) for name, role in stage.roles.items() if name not in task.learners
-    }
-    if stage.teacher is not None and stage.teacher.speaks:
-        frozen[TEACHER] = _outlined(Pretrained(path=stage.teacher.bundle), prepared, yard, place)
-    for name in task.as_begun:
-        if name not in frozen:
-            frozen[name] = source.outline(task.auto_class, tokenizer, task.config()).requires_grad_(requires_grad=False)
+    encoded = learnt_rows(learnt, prepared, model, stage, place) if learnt else _made(prepared, model, stage.train)
+    inside = prepared.tuning.untouched(model) if begun else None
+    as_begun = {name: _begun(prepared) if inside is None else inside for name in begun}
     return Material(
         name=planned.name,
         stage=stage,
         prepared=prepared,
         model=model,
-        frozen=frozen,
+        frozen=_frozen(stage, prepared, yard, place) | as_begun,
+        shared=frozenset(as_begun if inside is not None else ()),
         batches=batches_of(encoded, prepared, stage.train),
         known=known,
         validated=stage.validation is not None or not known or bool(with_split(stage.data, "validation", place)),
@@ -186,10 +184,20 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     )
 
 
-def _read_by(stage: Train) -> list[str]:
-    """The stages whose data a training reads."""
-    sources = stage.data if isinstance(stage.data, list) else [stage.data]
-    return [source[1:].partition(":")[0] for source in sources if isinstance(source, str)]
+def _frozen(stage: Train, prepared: Prepared, yard: _Yard, place: Place) -> dict[str, nn.Module]:
+    """The networks of roles that have weights of their own, as the recipe gives them."""
+    learners = prepared.task.learners
+    found = {name: _outlined(role, prepared, yard, place) for name, role in stage.roles.items() if name not in learners}
+    if stage.teacher is not None and stage.teacher.speaks:
+        found[TEACHER] = _outlined(Pretrained(path=stage.teacher.bundle), prepared, yard, place)
+    return found
+
+
+def _begun(prepared: Prepared) -> nn.Module:
+    """The network before it learns, where that is a copy of its own."""
+    task = prepared.task
+    network = prepared.source.outline(task.auto_class, prepared.tokenizer, task.config())
+    return network.requires_grad_(requires_grad=False)
 
 
 def _built_from(stage: Train, yard: _Yard, place: Place) -> tuple[Source, Tokenizer]:

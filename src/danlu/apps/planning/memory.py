@@ -38,7 +38,7 @@ class Terms:
 class Whole:
     """All that is held.
 
-    - `parallel`: `fsdp` cuts what is held for parameters into as many parts as there are devices.
+    - `parallel`: `fsdp` cuts what is held for parameters, all in float32, into as many parts as there are devices.
     - `part`: how large the batches are, as a share of those that `way` was found with.
     - `passes`: micro-batches of a device in a step; with several, `fsdp` keeps their gradients whole until the last.
     """
@@ -60,8 +60,8 @@ class Whole:
         kept = way.recomputed if self.recompute and way.recomputed is not None else way.kept
         arriving = min(way.gradients, held.largest + held.outside) if cut else way.gradients
         parts = {
-            "weights": held.weights * share,
-            "masters": held.masters * share,
+            "weights": held.single * share if cut else held.weights,
+            "masters": 0 if cut else held.masters,
             "gradients": held.gradients * (share if self.passes == 1 else 1.0),
             "optimizer": held.moments * share,
             "copies": held.copies * share,
@@ -93,6 +93,7 @@ def first_part(material: Material, piece: Slice) -> tuple[Batch, int]:
 
 
 def frozen_bytes(material: Material, precision: str) -> int:
-    """What the networks of roles hold."""
-    counts = [parameter.numel() for network in material.frozen.values() for parameter in network.parameters()]
+    """What the networks of roles hold, but for those over the weights of the one that learns."""
+    own = [network for name, network in material.frozen.items() if name not in material.shared]
+    counts = [parameter.numel() for network in own for parameter in network.parameters()]
     return sum(counts) * (HALF if precision == "bfloat16" else SINGLE)

@@ -13,6 +13,7 @@ from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.taken import Put
 from danlu.machine.database import WAIT, Database, address_of
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal
 
 FILE = "recommend.db"
@@ -49,7 +50,7 @@ class Ledger(Database):
         """
         url = str(place)
         if "://" not in url:
-            folder = Path(url).expanduser()
+            folder = at_home(url)
             if folder.exists() and not folder.is_dir():
                 raise Refusal(f"{folder}: is a file; name a folder, or a database such as postgresql://machine/name")
             folder.mkdir(parents=True, exist_ok=True)

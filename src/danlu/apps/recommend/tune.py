@@ -11,6 +11,7 @@ from typing import Any
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
 from danlu.machine.files import write_text
+from danlu.machine.located import at_home
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 from danlu.stages.run import run
@@ -139,7 +140,7 @@ def refuse_tuned_later(bundle: str, split: float) -> None:
 
 def _known_by(bundle: str) -> float | None:
     """Up to when a bundle may know behaviour, as is told nearest to it; None where nothing is."""
-    told = (_told(folder) for folder in Path(bundle).expanduser().resolve().parents)
+    told = (_told(folder) for folder in at_home(bundle).resolve().parents)
     return next((until for until in told if until is not None), None)
 
 

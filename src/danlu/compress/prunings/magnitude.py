@@ -9,7 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from danlu.compress.anatomy import blocks
-from danlu.compress.pruning import Pruned, Pruning, Subject
+from danlu.compress.pruning import Pruned, Pruning, Subject, share_of
 
 
 class Magnitude(Pruning):
@@ -30,7 +30,7 @@ class Magnitude(Pruning):
         ]
         with torch.no_grad():
             sizes = torch.cat([weight.abs().flatten() for weight in weights])
-            count = round(self.share * len(sizes))
+            count = share_of(self.share, len(sizes), self.kind, "weights")
             gone = torch.zeros(len(sizes), dtype=torch.bool)
             gone[sizes.argsort(stable=True)[:count]] = True
             for weight, part in zip(weights, torch.split(gone, [weight.numel() for weight in weights]), strict=True):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,8 @@ from danlu.compress.pruning import Pruned, Pruning, Subject
 from danlu.compress.smaller import shrinking, smaller
 from danlu.model.positions import counts_from_padding, longest_row
 from danlu.refusal import Refusal
+from danlu.task.numbered import numbers_in, renumbered
+from danlu.task.put import tokens_asked
 from danlu.text.batching.encoded import Encoded, tokens_read
 from danlu.text.tokenizing.narrowed import narrowed
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -45,14 +48,17 @@ class Vocabulary(Pruning):
         encoded = _encoded(subject, fresh)
         counts_V = _counts(encoded, max(before, len(fresh)))
         used = {*np.flatnonzero(counts_V >= self.least).tolist(), *(each for ids in named.values() for each in ids)}
+        used |= numbers_in(subject.task) | tokens_asked(encoded)
         if counts_from_padding(model):  # positions are counted from the number of the padding token on
             used |= set(range(int(model.config.pad_token_id) + 1))
         left = narrowed(narrow, {number for number in used if number < len(fresh)})
         if len(left) >= before:
             raise Refusal(f"vocabulary: the records use all {before:,} tokens, so nothing can go")
+        moved = {number: place for place, number in enumerate(left)}
+        task = renumbered(subject.task, moved)
         if self.least == 1:
-            _refuse_other_cuts(_encoded(subject, copy.deepcopy(narrow)), encoded, left)
-        settings = {"vocab_size": len(left)} | _renumbered(model.config.to_dict(), left)
+            _refuse_other_cuts(_encoded(replace(subject, task=task), copy.deepcopy(narrow)), encoded, left)
+        settings = {"vocab_size": len(left)} | _renumbered(model.config.to_dict(), moved)
         sides = shrinking(model, settings)
         if not sides:
             raise Refusal(
@@ -61,9 +67,9 @@ class Vocabulary(Pruning):
             )
         made = smaller(model, settings, {name: dict.fromkeys(each, left) for name, each in sides.items()})
         writing = getattr(made, "generation_config", None)
-        for name, value in _renumbered({} if writing is None else writing.to_dict(), left).items():
+        for name, value in _renumbered({} if writing is None else writing.to_dict(), moved).items():
             setattr(writing, name, value)
-        return Pruned(made, narrow, {"kind": self.kind, "before": before, "after": len(left)})
+        return Pruned(made, narrow, {"kind": self.kind, "before": before, "after": len(left)}, task)
 
 
 def _encoded(subject: Subject, tokenizer: Tokenizer) -> list[Encoded]:
@@ -103,9 +109,8 @@ def _token_ids(settings: Mapping[str, Any]) -> dict[str, list[int]]:
     return found
 
 
-def _renumbered(settings: Mapping[str, Any], left: Sequence[int]) -> dict[str, Any]:
+def _renumbered(settings: Mapping[str, Any], moved: Mapping[int, int]) -> dict[str, Any]:
     """The settings that name tokens, with what these are called now; a token that is gone is named no more."""
-    moved = {number: place for place, number in enumerate(left)}
     found: dict[str, Any] = {}
     for name, numbers in _token_ids(settings).items():
         places = [moved[number] for number in numbers if number in moved]

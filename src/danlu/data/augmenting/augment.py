@@ -8,18 +8,16 @@ from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
 
-def augmented(records: Sequence[Record], augmenters: Sequence[Augmenter], seed: int) -> list[Record]:
-    """The training records as they are, and behind them the new rows of each augmenter in turn.
+def new_rows(records: Sequence[Record], augmenters: Sequence[Augmenter], seed: int) -> list[list[Record]]:
+    """The new rows of each augmenter in turn, for behind the training records.
 
     Every augmenter sees the given records alone. `source_row` of a new row is the position of its source here, and
     so in the file of the training split; given rows have none. The result depends on the records, the augmenters
     with their order, and the seed alone. Raises `Refusal` for records that an augmenter made, and what the
     augmenters refuse.
     """
-    found = list(without_augmented(records, "data to augment"))
-    for place, augmenter in enumerate(augmenters):
-        found += augmenter.augment(records, generator(seed, "augment", place))
-    return found
+    given = list(without_augmented(records, "data to augment"))
+    return [augmenter.augment(given, generator(seed, "augment", place)) for place, augmenter in enumerate(augmenters)]
 
 
 def without_augmented(records: Iterable[Record], name: str) -> Iterator[Record]:

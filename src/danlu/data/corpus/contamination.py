@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.characters.side_by_side import characters
 from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.ingest import Clean
 from danlu.data.corpus.spool import Spool, Texts
-from danlu.data.duplicates.folded import folded_in_place
+from danlu.data.duplicates.folded import composed_characters, folded_in_place
 from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Hashes, mixed
 from danlu.data.reading.format import Format
 from danlu.data.record import Columns, Record, text_of
@@ -163,7 +162,7 @@ def run_hashes(texts: Sequence[str], runs: Runs) -> tuple[Hashes, NDArray[np.int
 
 def _words(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.bool_], NDArray[np.int64]]:
     """Hashes of the words and wide characters of all texts, whether each is wide, and the text that it is of."""
-    given = characters(texts)
+    given = composed_characters(texts)
     starts = given.first
     codes, letter = folded_in_place(given.codes)
     wide = letter & (codes >= FIRST_WIDE)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from danlu.data.cleaning.clean import Cleaned
 from danlu.data.corpus.stored import arrow_table, write_arrow
 from danlu.data.corpus.survey import counted_labels
-from danlu.data.duplicates.folded import folded
+from danlu.data.duplicates.folded import Folded, folded
 from danlu.data.duplicates.minhash import band_keys
-from danlu.data.labels import is_fraction, label_of
-from danlu.data.record import Columns, Record, entity_labels, is_labelled, opinion_of, text_of, truth_of
-from danlu.data.splitting.times import MILLISECONDS, seconds_of
+from danlu.data.labels import is_fraction, key_of, label_of
+from danlu.data.record import Columns, Record, asked_of, entity_labels, is_labelled, opinion_of, text_of, truth_of
+from danlu.data.splitting.times import MILLISECONDS, is_long_as_a_date, number_of, seconds_of
 from danlu.refusal import Refusal, of_record
 
 CHUNK = 2**22
@@ -130,7 +130,7 @@ class Ingest:
     def _facts(
         self, records: Sequence[Record], numbers: Sequence[int], piece: RawChunk
     ) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
-        """One value a row: keys of its text, length, truth, opinion, label, stratum, group, time, number in its file.
+        """One value a row: keys of its text, length, what is asked and said, stratum, group, time, number in its file.
 
         Labels and strata are codes, -1 for none, whose names come with them.
         """
@@ -139,12 +139,13 @@ class Ingest:
         facts: dict[str, NDArray[Any]] = {
             "number": np.asarray(numbers, np.int32),
             "characters": np.fromiter(map(len, texts), np.int32, len(texts)),
+            "asked": hashed_values([asked_of(record, self.column) for record in records]),
             "truth": hashed_values([truth_of(record) for record in records]),
             "opinion": hashed_values([opinion_of(record) for record in records]),
         }
         coded = {"label": [label if isinstance(label, str) else None for label in labels]}
         if self.stratum is not None:
-            coded["stratum"] = [_same(record.get(self.stratum)) for record in records]
+            coded["stratum"] = [_as_text(record.get(self.stratum)) for record in records]
         names = {}
         for name, values in coded.items():
             known: dict[str, int] = {}
@@ -157,10 +158,9 @@ class Ingest:
         facts |= keys
         places = [f"{piece.name}: record {number}" for number in numbers]
         if self.group is not None:
-            facts["group"] = hashed_values(list(map(_same, _column(records, places, self.group, "group"))))
+            facts["group"] = hashed_values([_same(value) for value in _column(records, places, self.group, "group")])
         if self.time is not None:
-            told = zip(_column(records, places, self.time, "time"), places, strict=True)
-            facts["time"] = np.fromiter((_time(value, place) for value, place in told), np.float64, len(texts))
+            facts |= _times(_column(records, places, self.time, "time"), places)
         return facts, names
 
 
@@ -173,17 +173,28 @@ def keys_of(texts: Sequence[str], similarity: float) -> dict[str, NDArray[np.uin
     from xxhash import xxh3_128_digest
 
     exact = b"".join([xxh3_128_digest(text.strip().encode("utf-8", "surrogatepass")) for text in texts])
-    same: list[bytes] = []
-    bands = []
+    same, bands = [], []
     for part in _cached(texts):
         bare = folded(part)
-        same += [xxh3_128_digest(bare.bytes_of(row)) for row in range(len(part))]
+        same.append(_digests(bare))
         bands.append(band_keys(bare, similarity))
     return {
         "exact": np.frombuffer(exact, np.uint64).reshape(-1, 2),
-        "folded": np.frombuffer(b"".join(same), np.uint64).reshape(-1, 2),
+        "folded": np.concatenate(same),
         "bands": np.concatenate(bands, axis=1),
     }
+
+
+def folded_keys(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Keys of what is compared of texts, (N, 2), as `keys_of` gives them."""
+    return np.concatenate([_digests(folded(part)) for part in _cached(texts)])
+
+
+def _digests(texts: Folded) -> NDArray[np.uint64]:
+    from xxhash import xxh3_128_digest
+
+    found = b"".join([xxh3_128_digest(texts.bytes_of(row)) for row in range(len(texts.starts) - 1)])
+    return np.frombuffer(found, np.uint64).reshape(-1, 2)
 
 
 def _cached(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -255,9 +266,13 @@ def _cleaned(
     return left, replace(done, records=[])
 
 
-def _same(value: Any) -> str | None:
-    """One text for equal values: `7` and `7.0`, which a table becomes where one of its numbers is lacking."""
+def _as_text(value: Any) -> str | None:
     return None if value is None else label_of(value) or str(value)
+
+
+def _same(value: Any) -> str:
+    """One text for equal values: `7` and `7.0`, which a table writes where one of its numbers is lacking."""
+    return key_of(label_of(value) or str(value))
 
 
 def _column(records: Sequence[Record], places: Sequence[str], column: str, key: str) -> list[Any]:
@@ -265,6 +280,14 @@ def _column(records: Sequence[Record], places: Sequence[str], column: str, key: 
         if record.get(column) is None:
             raise Refusal(f"{place} has no column '{column}'; fill it in, or name another in 'split.{key}'")
     return [record[column] for record in records]
+
+
+def _times(values: Sequence[Any], places: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The time of each row, what it counts as a number, NaN for none, and whether that is only as long as a date."""
+    times = np.array([_time(value, place) for value, place in zip(values, places, strict=True)], np.float64)
+    counted = np.array([number_of(value, MILLISECONDS) for value in values], np.float64)  # NaN for None
+    long = np.array([is_long_as_a_date(value) for value in values], bool)
+    return {"time": times, "counted": counted, "no_date": long & (times == counted)}
 
 
 def _time(value: Any, place: str) -> float:

@@ -93,6 +93,17 @@ def load(folder: Path, split: str) -> list[Record]:
     return [record for chunk in stream(folder, split) for record in chunk]
 
 
+def split_of(data: str | Path, asked: str | None, usual: str, *, prepared: bool) -> str | None:
+    """The split that is asked for of a folder of `prepare`, or the usual one; None of a file, which has none.
+
+    Raises:
+        Refusal: one is asked for of a file.
+    """
+    if asked is not None and not prepared:
+        raise Refusal(f"--split: {data} is no folder of 'prepare', so it has no splits; leave it out")
+    return (asked or usual) if prepared else None
+
+
 def stream(folder: Path, split: str) -> Iterator[list[Record]]:
     """The records of one split, some thousands at a time.
 

@@ -22,6 +22,7 @@ from danlu.data.duplicates.dedup import Clusters
 from danlu.data.duplicates.minhash import Hashes, bands_for
 from danlu.data.labels import Spellings, spellings
 from danlu.data.record import Columns, text_of
+from danlu.refusal import Refusal
 
 _TOGETHER = 2**22
 """Rows whose keys are sorted at a time: 24 bytes each."""
@@ -88,12 +89,30 @@ class Spool:
         """What each row says of its text, its label being one of `codes`, -1 for none, (N,)."""
         named, labels = codes >= 0, codes.astype(np.uint64) + np.uint64(1)
         opinions = np.zeros(self.rows, np.uint64) if self.measured else self.values("opinion")
-        return Said(np.where(named, labels, self.values("truth")), np.where(named, labels, opinions))
+        truths = np.where(named, labels, self.values("truth"))
+        return Said(truths, np.where(named, labels, opinions), self.values("asked"))
 
     def of_chunk(self, values: NDArray[Any]) -> Iterator[tuple[Chunk, NDArray[Any]]]:
         """Each chunk with its part of a column of N rows."""
         for chunk, start in zip(self.chunks, self.starts, strict=False):
             yield chunk, values[start : start + chunk.rows]
+
+    def times(self, column: str) -> NDArray[np.float64]:
+        """Each row's point in time, (N,); the plain numbers where some are as long as a date and are none.
+
+        Raises:
+            Refusal: others are dates, however they are read.
+        """
+        if not (no_dates := self.values("no_date")).any():
+            return self.values("time")
+        counted: NDArray[np.float64] = self.values("counted")
+        if not (dates := np.isnan(counted)).any():
+            return counted
+        number, date = (self.where(int(np.argmax(marks))) for marks in (no_dates, dates))
+        raise Refusal(
+            f"{number}: the number in '{column}' is as long as a date and is none, and {date} has a date there, so "
+            "'split.time' cannot order them; mend it, or write all as numbers, or all as dates such as 2024-05-31"
+        )
 
     def origins(self, origin: str) -> NDArray[np.bool_]:
         """Which rows were read for a set, (N,)."""

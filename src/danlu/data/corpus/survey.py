@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from danlu.data.duplicates.dedup import Clusters, Rows, contested, numbered
 from danlu.data.labels import is_fraction
-from danlu.data.record import Record, entity_labels, is_labelled, labels_of, opinion_of, text_of, truth_of
+from danlu.data.record import Record, asked_of, entity_labels, is_labelled, labels_of, opinion_of, text_of, truth_of
 from danlu.language import translator
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99, 100)
@@ -50,7 +50,8 @@ class Survey:
 
     - `rows`: as read; `nonempty_rows`: those with a text that is not only white space; the rest counts these.
     - `different_texts`: white space at the ends aside.
-    - `near_duplicates`: filled rows beside the first of their cluster of like texts, `exact_duplicates` included.
+    - `near_duplicates`: filled rows beside the first of their cluster of like texts that are asked the same (see
+      `asked_of`), `exact_duplicates` included.
     - `labels`: rows by label; `entities`: entities by label.
     - `conflicting_texts`, `conflicting_rows`: texts that come with more than one label, or set of entities.
     - `contrasting_rows`: rows alike to another one with another label, as by a "not"; they are kept.
@@ -95,7 +96,11 @@ def survey(
             unlabelled=sum(not is_labelled(record) for record in records),
         ),
         clusters,
-        Said(numbered(map(truth_of, records)), numbered(map(opinion_of, records))),
+        Said(
+            numbered(map(truth_of, records)),
+            numbered(map(opinion_of, records)),
+            numbered(asked_of(record, column) for record in records),
+        ),
         [len(text_of(record, column)) for record in records],
         rng,
         test_share,
@@ -114,10 +119,12 @@ class Said:
     """What N rows say of their texts, as numbers that are 0 for nothing.
 
     - `truths`: label, entities, tags or words, (N,); `opinions`: labels alone, (N,).
+    - `asked`: what they say it of, beside the text, (N,).
     """
 
     truths: NDArray[np.integer]
     opinions: NDArray[np.integer]
+    asked: NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -140,22 +147,23 @@ def surveyed(
 ) -> Survey:
     """The survey of N filled rows from their clusters, what they say, and lengths (N,)."""
     rows = len(clusters.exact)
-    crossed = contested(said.truths, clusters.exact)
-    exact, near = (int((names == np.arange(rows)).sum()) for names in (clusters.exact, clusters.near))
+    records = clusters.apart(said.asked)
+    crossed = contested(said.truths, records.exact)
+    texts, exact, near = (len(np.unique(names)) for names in (clusters.exact, records.exact, records.near))
     return Survey(
         rows=counts.rows,
         nonempty_rows=rows,
-        different_texts=exact,
+        different_texts=texts,
         exact_duplicates=rows - exact,
         near_duplicates=rows - near,
         labels=dict(counts.labels.most_common()),
         unlabelled_rows=counts.unlabelled,
         entities=dict(counts.entities.most_common()),
-        conflicting_texts=len(np.unique(clusters.exact[crossed])),
+        conflicting_texts=len(np.unique(records.exact[crossed])),
         conflicting_rows=int(crossed.sum()),
         characters=lengths(characters),
         naive_leak=naive_leak(clusters, rng, test_share),
-        contrasting_rows=int((contested(said.opinions, clusters.near) & ~crossed).sum()),
+        contrasting_rows=int((contested(said.opinions, records.near) & ~crossed).sum()),
         uncompared_rows=clusters.uncompared,
     )
 

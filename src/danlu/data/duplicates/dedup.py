@@ -1,7 +1,7 @@
 """Texts that are the same, or nearly."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,21 @@ class Clusters:
     exact: Rows
     near: Rows
     uncompared: int = 0
+
+    def apart(self, asked: NDArray[np.integer]) -> "Clusters":
+        """The clusters of records: of like texts only those that have one number in `asked`, (N,), are together."""
+        if not asked.any():
+            return self
+        return replace(self, exact=_apart(self.exact, asked), near=_apart(self.near, asked))
+
+
+def _apart(clusters: Rows, asked: NDArray[np.integer]) -> Rows:
+    order = np.lexsort((asked, clusters))  # stable, so that the first row of each cluster names it
+    begins = np.ones(len(order), bool)
+    begins[1:] = (np.diff(clusters[order]) != 0) | (asked[order][1:] != asked[order][:-1])
+    found = np.empty_like(clusters)
+    found[order] = order[begins][np.cumsum(begins) - 1]
+    return found
 
 
 def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:

@@ -1,7 +1,8 @@
 """Texts as folded code points: without white space, in one case and one width, for comparison alone.
 
 What is folded is compatibility forms (NFKC, Unicode annex 15), case (Unicode 3.13) and white space, each code point by
-itself: one look into a table. Only texts whose diacritics stand apart from their letters are composed (NFC) before.
+itself: one look into a table. Only texts whose letters are written in parts (diacritics, Korean syllables, Japanese
+sound marks) are composed (NFC) before.
 """
 
 import unicodedata
@@ -12,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.composed import composed
-from danlu.data.characters.side_by_side import characters
+from danlu.data.characters.side_by_side import Characters, characters
 
 Codes = NDArray[np.uint32]
 Starts = NDArray[np.int64]
 
 _DROPPED, _UNKNOWN = 0xFFFFFFFE, 0xFFFFFFFF
-_FIRST_DIACRITIC, _LAST_DIACRITIC = 0x300, 0x36F
+_PARTS = ((0x300, 0x36F), (0x1161, 0x11C2), (0x3099, 0x309A))
+"""Code points that NFC joins to the letter before them: diacritics, what goes on a Korean syllable, sound marks."""
 _table = np.full(0x110000, _UNKNOWN, np.uint32)
 """What each code point becomes; it is looked at when it first occurs, as a corpus holds some thousands."""
 _letters = np.zeros(0x110000, bool)
@@ -43,22 +45,29 @@ class Folded:
 
 def folded(texts: Sequence[str]) -> Folded:
     """The texts without white space, in one case and one width; a character that becomes several stays."""
-    given = characters(texts)
-    codes, starts = given.codes, given.first
-    apart = (codes >= _FIRST_DIACRITIC) & (codes <= _LAST_DIACRITIC)
-    if apart.any():
-        joined = list(texts)
-        for row in np.unique(np.searchsorted(starts, np.flatnonzero(apart), side="right") - 1).tolist():
-            joined[row] = composed(joined[row])
-        given = characters(joined)
-        codes, starts = given.codes, given.first
-    plain = _looked_up(codes)
+    given = composed_characters(texts)
+    starts = given.first
+    plain = _looked_up(given.codes)
     kept = plain != _DROPPED
     if kept.all():
         return Folded(plain, starts)
     before = np.zeros(len(kept) + 1, np.int64)
     np.cumsum(kept, out=before[1:])
     return Folded(plain[kept], before[starts])
+
+
+def composed_characters(texts: Sequence[str]) -> Characters:
+    """The texts side by side, composed (NFC) where their letters are written in parts."""
+    given = characters(texts)
+    apart = np.zeros(len(given.codes), bool)
+    for first, last in _PARTS:
+        apart |= given.codes - np.uint32(first) <= last - first  # what is less wraps around
+    if not apart.any():
+        return given
+    joined = list(texts)
+    for row in np.unique(np.searchsorted(given.first, np.flatnonzero(apart), side="right") - 1).tolist():
+        joined[row] = composed(joined[row])
+    return characters(joined)
 
 
 def folded_in_place(codes: Codes) -> tuple[Codes, NDArray[np.bool_]]:

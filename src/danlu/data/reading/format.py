@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
-from danlu.data.labels import is_empty, label_of, trimmed
+from danlu.data.labels import is_empty, name_of, trimmed
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.record import STRUCTURED, Record, plain_record
 from danlu.machine.remote import shown
@@ -115,10 +115,10 @@ class Format(Part):
         if isinstance(label, str) and (bare := trimmed(label)) != label:
             record = record | {"label": bare}
             bad_rows.mend("labels without the white space around them")
-        if self.names and (named := self.names.get(label_of(record.get("label")) or "")):
+        if self.names and (named := name_of(record.get("label"), self.names)):
             record = record | {"label": named}
         if self.names and isinstance(labels := record.get("labels"), list):
-            record = record | {"labels": [self.names.get(label_of(each) or "", each) for each in labels]}
+            record = record | {"labels": [name_of(each, self.names) or each for each in labels]}
         return record
 
     def _named(self, row: Record) -> Record:

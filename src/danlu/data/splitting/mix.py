@@ -30,7 +30,7 @@ class Mix(Part):
     def _positive(self) -> "Mix":
         if self.weights is not None and min(self.weights) <= 0:
             raise PydanticCustomError("weights", "every weight must be above 0; leave the source out instead")
-        if self.weights is not None and "temperature" in self.model_fields_set:
+        if self.weights is not None and self.temperature != 1:
             raise PydanticCustomError("weights", "give weights or a temperature, not both")
         return self
 

@@ -16,6 +16,8 @@ _COMPACT = re.compile(
     r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)(?:T?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?"
 )
 
+_DIGITS = re.compile(r"\d{8}|\d{14}")
+
 
 def seconds_of(value: Any, zone: timezone = UTC, milliseconds: float = math.inf) -> float | None:
     """Seconds since 1970 of a date, or whatever a number counts; None for what is no time.
@@ -32,12 +34,24 @@ def seconds_of(value: Any, zone: timezone = UTC, milliseconds: float = math.inf)
     text = str(value).strip() if not isinstance(value, float) else f"{value:.0f}" if value.is_integer() else ""
     if (matched := _COMPACT.fullmatch(text)) and (found := _of_parts(matched, zone)) is not None:
         return found
+    number = number_of(value, milliseconds)
+    return _of_text(text, zone) if number is None else number
+
+
+def number_of(value: Any, milliseconds: float = math.inf) -> float | None:
+    """What a number counts, also one that may be read as a date; None for what is no number."""
     try:
         number = float(value)
-    except (ValueError, OverflowError):
-        return _of_text(text, zone)
+    except (TypeError, ValueError, OverflowError):
+        return None
     number = number / 1000 if abs(number) >= milliseconds else number
     return number if math.isfinite(number) else None
+
+
+def is_long_as_a_date(value: Any) -> bool:
+    """Whether a whole number has as many digits as a date that is written without hyphens."""
+    number = number_of(value)
+    return number is not None and number.is_integer() and _DIGITS.fullmatch(f"{number:.0f}") is not None
 
 
 def _of_text(text: str, zone: timezone) -> float | None:

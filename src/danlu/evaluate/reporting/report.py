@@ -6,7 +6,7 @@ policy forbids scripts and requests.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,10 @@ def write_report(run_folder: Path, language: str) -> Path:
     if not stages:
         raise Refusal(f"{run_folder}: holds no stage of a run; run a recipe first, or give runs/NAME.")
     parts = []
+    outdated = _outdated(stages)
     for folder in stages:
         with opened(folder, "what it has left cannot be shown", "run its stage again, or move the folder away"):
-            parts += _parts(folder, _)
+            parts += _parts(folder, outdated.get(folder.name), _)
     if spread := seeds_section(run_folder, _):
         parts.append(_Part(-1, "seeds", escaped(_("Seeds")), spread))
     parts.sort(key=lambda part: part.rank)
@@ -70,8 +71,8 @@ def write_report(run_folder: Path, language: str) -> Path:
     return path
 
 
-def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
-    """What the page says of a stage, told by the files that it has left."""
+def _parts(folder: Path, changed: str | None, _: Callable[[str], str]) -> list[_Part]:
+    """What the page says of a stage, told by the files that it has left; `changed` is the one behind its results."""
     name, found = folder.name, []
     if (folder / SCORES).is_file():
         found += _scored(folder, _)
@@ -84,6 +85,10 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         found.append(_part(1, name, _("Training"), _, together(curves(_log(folder / LOG), _), retained(left, _))))
     if (folder / SURVEY).is_file():
         found.append(_part(2, name, _("Data"), _, data_section(_whole(folder / SURVEY), folder, _)))
+    if changed:
+        told = _("made of earlier results of '{changed}', which other ones have replaced since; run '{name}' again")
+        warning = element("p", told.format(changed=changed, name=name), class_="warning")
+        found = [replace(part, body=together(warning, part.body)) for part in found if part.body]
     return [part for part in found if part.body]
 
 
@@ -133,6 +138,20 @@ def _stages(run_folder: Path) -> list[Path]:
         ]
         ordered += ready or [name for name in locks if name not in ordered]
     return [run_folder / name for name in ordered]
+
+
+def _outdated(stages: list[Path]) -> dict[str, str]:
+    """The stages whose results were made of others than those that lie here, each with the stage that has changed."""
+    found: dict[str, str] = {}
+    prints: dict[str, str] = {}
+    for folder in stages:
+        own = lock.load(folder)
+        assert own is not None
+        for name, fingerprint in own.stages.items():
+            if name in prints and (prints[name] != fingerprint or name in found):
+                found.setdefault(folder.name, found.get(name, name))
+        prints[folder.name] = own.fingerprint
+    return found
 
 
 def _recipe(folder: Path) -> Html:

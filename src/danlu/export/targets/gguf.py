@@ -19,6 +19,7 @@ from danlu.machine.door import opened
 from danlu.machine.extra import needed
 from danlu.machine.gguf import settings_of
 from danlu.machine.quiet import quiet
+from danlu.machine.seed import drawn
 from danlu.model.ends import Endings
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.special import begin_id, end_id
@@ -29,6 +30,7 @@ FAMILIES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qw
 KINDS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8_weights": "Q8_0"}
 """Number formats of matrices by precision; vectors are float32."""
 
+MOST = 256  # texts that must be cut as the tokenizer cuts them, drawn from all
 _BLOCK = 32  # values of a row that share a scale in Q8_0
 _HALVES = re.compile(r"\.self_attn\.(q|k)_proj\.")
 
@@ -46,8 +48,8 @@ class ToGguf(Target):
         bundle = original.bundle
         config = bundle.model.config
         _refuse(bundle.task.auto_class, config)
-        texts = [value for record in original.records for value in record.values() if isinstance(value, str)]
-        words = words_of(bundle.tokenizer, config.vocab_size, [*texts[:256], *_TRIED])
+        texts = drawn([text for record in original.records for text in _texts_in(record)], MOST, 0, "compare")
+        words = words_of(bundle.tokenizer, config.vocab_size, [*texts, *_TRIED])
         writer = gguf.GGUFWriter(str(place), FAMILIES[config.model_type])
         writer.add_name(bundle.folder.resolve().name)
         writer.add_file_type(int(getattr(gguf.LlamaFileType, _FILE_TYPES[self.precision])))
@@ -86,6 +88,15 @@ class ToGguf(Target):
     def _kind(self, gguf: Any, tensor: NDArray[np.float32]) -> Any:
         kind = "F32" if tensor.ndim == 1 else KINDS[self.precision]
         return gguf.GGMLQuantizationType["F16" if kind == "Q8_0" and tensor.shape[-1] % _BLOCK else kind]
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """All texts of a record, those of messages and lists too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(each)
 
 
 _FILE_TYPES = {"float32": "ALL_F32", "float16": "MOSTLY_F16", "bfloat16": "MOSTLY_BF16", "int8_weights": "MOSTLY_Q8_0"}

@@ -23,6 +23,7 @@ from danlu.refusal import Refusal
 from danlu.text.tokenizing.special import begin_id, end_id, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+_LEAST = 0.5  # share of tokens that a decoder must know by number; what nobody uses is spelled in several ways
 _DECODES = {"is_decoder": True, "add_cross_attention": True}
 
 
@@ -64,11 +65,10 @@ class EncoderDecoder(Source):
         from transformers import AutoModelForCausalLM, EncoderDecoderConfig, EncoderDecoderModel
 
         refuse_without(auto_class, EncoderDecoderConfig(encoder=_PLAIN, decoder=_PLAIN), "kind: encoder_decoder")
-        encoder = self._opened(self.path, "AutoModel", {}, tokenizer, unsaid)
+        encoder = self._opened(self.path, tokenizer, say, decodes=False)
+        decoder = None if self.decoder is None else self._opened(self.decoder, tokenizer, say, decodes=True)
         try:
-            if self.decoder is not None:
-                decoder = self._opened(self.decoder, "AutoModelForCausalLM", _DECODES, tokenizer, say)
-            else:
+            if decoder is None:
                 with quiet():
                     decoder = AutoModelForCausalLM.from_config(_fresh(encoder.config, self.layers), dtype=torch.float32)  # type: ignore[no-untyped-call]
                 pad_alike(decoder, tokenizer, self.path)
@@ -76,7 +76,7 @@ class EncoderDecoder(Source):
             with quiet():
                 network = EncoderDecoderModel(encoder=encoder, decoder=decoder)
         except (ValueError, AttributeError) as error:
-            family = type(encoder.config if self.decoder is None else decoder.config).__name__
+            family = type((decoder or encoder).config).__name__
             raise Refusal(
                 f"{self.decoder or self.path}: transformers has no decoder of {family} that reads an encoder "
                 f"({first_line(error)}); name a 'decoder' of another family, such as BERT or GPT-2"
@@ -102,15 +102,14 @@ class EncoderDecoder(Source):
         types_alike(network, tokenizer)
         return weightless(network)
 
-    def _opened(
-        self, path: str, auto_class: str, fields: dict[str, Any], tokenizer: Tokenizer, say: Say
-    ) -> PreTrainedModel:
+    def _opened(self, path: str, tokenizer: Tokenizer, say: Say, *, decodes: bool) -> PreTrainedModel:
         folder = local_folder(path, FILES)
+        auto_class, fields = ("AutoModelForCausalLM", _DECODES) if decodes else ("AutoModel", {})
         part: PreTrainedModel
         part, report = open_model(folder, path, auto_class, fields, self.dropout)
-        if fresh := fresh_of(report):
+        if decodes and (fresh := fresh_of(report)):  # of an encoder it is the pooler, which no decoder reads
             say(fresh_in_words(path, fresh))
-        make_room(part, tokenizer, folder, path)
+        make_room(part, tokenizer, folder, path, say, _LEAST if decodes else 0.0)
         pad_alike(part, tokenizer, path)
         return part
 

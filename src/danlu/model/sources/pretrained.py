@@ -56,7 +56,7 @@ class Pretrained(Source):
         def fresh(told: str) -> None:
             if not whole:
                 say(told)
-            elif auto_class != "AutoModel":  # of a trunk alone nobody reads the pooler, and the rest is never fresh
+            else:
                 raise Refusal(f"{told}; what is asked of it must be learnt first, in a stage of kind 'train'")
 
         folder = local_folder(self.path, FILES)
@@ -65,6 +65,8 @@ class Pretrained(Source):
             return open_model(folder, self.path, auto_class, fields, self.dropout, ignore_mismatched_sizes=True)
 
         network, report = opened(config)
+        if auto_class == "AutoModel":
+            _let_go_of_pooler(network, report)
         _refuse_missing(self.path, network, report)
         if config.get("id2label"):
             known = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
@@ -73,7 +75,7 @@ class Pretrained(Source):
             fresh(fresh_in_words(self.path, lacking))
         if whole:
             _refuse_random_rows(self.path, network, tokenizer)
-        make_room(network, tokenizer, folder, self.path)
+        make_room(network, tokenizer, folder, self.path, say)
         pad_alike(network, tokenizer, self.path)
         borders_alike(network, config)
         return network
@@ -95,6 +97,14 @@ class Pretrained(Source):
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""
         return self.path
+
+
+def _let_go_of_pooler(network: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Drop a pooler that would begin fresh: of a trunk alone nobody reads it, and each opening would draw another."""
+    fresh = {key for key in report["missing_keys"] if key.startswith("pooler.")}
+    if fresh and getattr(network, "pooler", None) is not None:
+        network.pooler = None  # type: ignore[assignment]
+        report["missing_keys"] = set(report["missing_keys"]) - fresh
 
 
 def _refuse_random_rows(path: str, network: PreTrainedModel, tokenizer: Tokenizer) -> None:

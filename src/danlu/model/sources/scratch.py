@@ -47,7 +47,7 @@ class Scratch(Source):
     positions: int = Field(default=512, ge=8, description="longest row, in tokens")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     tied: bool = Field(default=True, description="whether head and word embeddings are one table; False: for decoders")
-    seed: int = Field(default=0, description="of the first weights")
+    seed: int | None = Field(default=None, description="of the first weights; None: follows from the recipe's")
     attention: Literal["random", "neighbours"] = Field(
         default="random", description="where the first layer looks at first; 'neighbours' is for bert"
     )
@@ -90,7 +90,7 @@ class Scratch(Source):
                 "and heads"
             )
         with quiet(), torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed or 0)
             layers, width, heads = self._sizes()
             sizes = Sizes(layers, width, heads, self.feed_forward, self.positions, self.dropout, self.embedding)
             untied = {} if self.tied else {"tie_word_embeddings": False}
@@ -103,6 +103,10 @@ class Scratch(Source):
             if self.attention == "neighbours":
                 look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network
+
+    def seeded(self, seed: int) -> Self:
+        """See `Source.seeded`."""
+        return self if self.seed is not None else self.model_copy(update={"seed": seed})
 
     def narrower(self, share: float) -> Self:
         """See `Source.narrower`: fewer heads as wide as before, and of electra the word embeddings as they are."""

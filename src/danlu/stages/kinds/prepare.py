@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.augmenting.augment import augmented, without_augmented
+from danlu.data.augmenting.augment import without_augmented
 from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.cleaning.clean import Cleaned, Cleaning, fitted, rewriters
 from danlu.data.cleaning.cleaner import Cleaner
+from danlu.data.corpus.augmented import augment_train
 from danlu.data.corpus.contamination import Decontaminate
 from danlu.data.corpus.deal import deal
 from danlu.data.corpus.dropped import SAMPLES, Dropped
@@ -22,7 +23,7 @@ from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.executors.local import Local
 from danlu.data.corpus.ingest import Ingest, raw_chunks
 from danlu.data.corpus.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
-from danlu.data.corpus.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
+from danlu.data.corpus.prepared import CLEANERS, SPLITS, Writers, put_in_place
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.stored import mixed_in_words
 from danlu.data.corpus.survey import Counts, Said, Survey, in_words, surveyed
@@ -214,10 +215,11 @@ class _Preparation:
             tested = np.flatnonzero(~train)
             gone = stage.decontaminate.found_in(spool, tested, stage.executor, self._cleaning)
             rows = self._without(gone, rows, "hold a piece of a test text")
+        alike = clusters.apart(said.asked)
         if stage.conflicts == "drop":
-            rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")
+            rows = self._without(contested(said.truths, alike.exact), rows, "same text with different labels")
         repeats = np.ones(spool.rows, bool)
-        repeats[first_of_each(rows, clusters, stage.dedup, said.opinions)] = False
+        repeats[first_of_each(rows, alike, stage.dedup, said.opinions)] = False
         rows = self._without(repeats, rows, "repeat another")
         codes, names = self.labels
         rare = np.bincount(codes[rows] + 1, minlength=len(names) + 1) < stage.minimum_label_count
@@ -247,7 +249,7 @@ class _Preparation:
         shares = {"train": 1 - sum(shares.values())} | shares
         together = self._together(rows, near)
         if stage.split.time is not None:
-            dealt = split_by_time(together, shares, spool.values("time")[rows])
+            dealt = split_by_time(together, shares, spool.times(stage.split.time)[rows])
         else:
             rng = generator(self.place.seed, "split")
             dealt = split(together, shares, rng, *(self._strata(rows) or (None, ())))
@@ -294,7 +296,11 @@ class _Preparation:
         written = writers.close()
         rows = dict(writers.rows)
         if self.stage.augment:
-            rows["train"] = self._augmented()
+            parts = [at_place(part, self.place) for part in self.stage.augment]
+            held = self.spool.values("folded")[split_of > 0]
+            made = augment_train(self.scratch, parts, self.place.seed, held, self.stage.compared)
+            rows["train"] = made.rows
+            self._say(made.in_words(self.place.language))
         positions = {name: np.flatnonzero(split_of == SPLITS.index(name)) for name in written}
         compared = shifts(positions, *self.labels, self.characters)
         notes: dict[str, Any] = {
@@ -307,13 +313,6 @@ class _Preparation:
         put_in_place(self.scratch, self.place.folder, written, notes)
         told = balance_in_words({name: rows[name] for name in written}, compared, self.place.language)
         self._say([*mixed_in_words(writers.schemas, self.place.language), *told])
-
-    def _augmented(self) -> int:
-        """Add rows to the training split before it is put in place; gives how many it then has."""
-        parts = [at_place(part, self.place) for part in self.stage.augment]
-        records = augmented(load(self.scratch, "train"), parts, self.place.seed)
-        save_split(self.scratch, "train", records)
-        return len(records)
 
 
 def _listed(sources: Sources | None) -> list[Format]:

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -19,6 +20,7 @@ from danlu.stages.sources import (
     records_of,
     rewriters_for,
     stream_of,
+    tell_left_aside,
     tokenizer_of,
     with_segmenters,
     with_split,
@@ -115,6 +117,7 @@ class Shards(Stage):
         rewriters = [part.to_plain() for part in rewriters_for(self.data, place)]
         write_text(place.folder / CLEANERS, json.dumps(rewriters, ensure_ascii=False, indent=2) + "\n")
         for split in ("validation", "test"):
+            tell_left_aside(self.data, split, place)
             if held := with_split(self.data, split, place):
                 save_split(place.folder, split, records_of(held, split, place))
 
@@ -136,6 +139,9 @@ class _Streamed(Sequence[Record]):
             yield chunk
         self._length = length
 
+    def __bool__(self) -> bool:
+        return bool(self.first)
+
     def __len__(self) -> int:
         if self._length is None:
             deque(self.chunks(), maxlen=0)
@@ -151,4 +157,8 @@ class _Streamed(Sequence[Record]):
     @overload
     def __getitem__(self, row: slice) -> list[Record]: ...
     def __getitem__(self, row: int | slice) -> Record | list[Record]:
-        return list(self)[row]
+        if isinstance(row, slice):
+            return list(islice(self, *row.indices(len(self))))
+        place = row if row >= 0 else range(len(self))[row]
+        found = self.first[place:] or list(islice(self, place, place + 1))
+        return found[0]

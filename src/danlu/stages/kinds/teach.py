@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
+from danlu.data.augmenting.augmenter import SOURCE_ROW
 from danlu.data.corpus.prepared import load as load_split
 from danlu.data.corpus.prepared import save_split
 from danlu.data.record import Record
@@ -51,8 +53,7 @@ class Teach(Stage):
 
     def run(self, place: Place) -> None:
         """Write, count and leave the data; goes on behind the last block that is whole; see `Stage.run`."""
-        source = place.path(self.data)
-        records = load_split(source, self.data.partition(":")[2] or "train")
+        records = load_split(place.path(self.data), self.data.partition(":")[2] or "train")
         place.folder.mkdir(parents=True, exist_ok=True)
         with load(bundle_folder(self.bundle, place)) as bundle:
             _refuse_without_text(bundle.task, self.bundle)
@@ -64,17 +65,38 @@ class Teach(Stage):
                 f"{place.name}: of {counts['texts']:,} texts {counts['empty']:,} are empty and {counts['cut']:,} were "
                 "cut, so nothing is left to learn; give 'policy' more 'max_new_tokens', or a teacher that has learnt"
             )
-        beside = records if self.truth == "beside" else []
-        for file in sorted(source.iterdir()):
-            if file.suffix in (".parquet", ".json") and file.name != "train.parquet":
-                copy_file(file, place.folder / file.name)
-        save_split(place.folder, "train", [*beside, *found])
+        beside = self._left(place, records, found)
         write_text(place.folder / COUNTS, json.dumps(counts, indent=1) + "\n")
         place.say(
             f"{place.name}: {counts['kept']:,} of {counts['texts']:,} texts are learnt from; {counts['empty']:,} are "
             f"empty and {counts['cut']:,} were cut"
             + (f"; beside them {len(beside):,} records as they were" if beside else "")
         )
+
+    def untaught(self, place: Place) -> None:
+        """Leave data of the same shape in which the texts that are there stand for those that are yet to be written.
+
+        Raises:
+            Refusal: the bundle cannot be read, or writes no text.
+        """
+        path = manifest.find(bundle_folder(self.bundle, place))
+        task = manifest.part(Task, manifest.read(path)["task"], path / manifest.NAME, "task")  # type: ignore[type-abstract]
+        _refuse_without_text(task, self.bundle)
+        policy = self.policy or getattr(task, "policy", None)
+        records = load_split(place.path(self.data), self.data.partition(":")[2] or "train")
+        place.folder.mkdir(parents=True, exist_ok=True)
+        found = [*enumerate(_untaught(task, each) for each in records)]
+        self._left(place, records, found * (policy.texts if policy else 1))
+
+    def _left(self, place: Place, records: list[Record], found: list[tuple[int, Record]]) -> list[Record]:
+        """Leave the data with what was found, by place; the records as they were that stand beside it."""
+        beside = records if self.truth == "beside" else []
+        learnt = {f"{split}.parquet" for split in ("train", self.data.partition(":")[2])}
+        for file in sorted(place.path(self.data).iterdir()):
+            if file.suffix in (".parquet", ".json") and file.name not in learnt:
+                copy_file(file, place.folder / file.name)
+        save_split(place.folder, "train", _in_order([*enumerate(beside), *found]))
+        return beside
 
     def _blocks(self, bundle: Bundle, records: list[Record], file: Path) -> Iterator[list[list[dict[str, str]]]]:
         """What is written of the records of each block, now or in an earlier call; of each record some texts."""
@@ -91,19 +113,34 @@ class Teach(Stage):
 
     def _taught(
         self, task: Task, records: list[Record], written: list[list[dict[str, str]]]
-    ) -> tuple[list[Record], dict[str, int]]:
-        """The records with what was written of them, and how many texts there are, empty, cut and kept."""
-        found = list[Record]()
+    ) -> tuple[list[tuple[int, Record]], dict[str, int]]:
+        """The records with what was written of them, by place, and how many texts there are, empty, cut and kept."""
+        found = list[tuple[int, Record]]()
         counts = dict.fromkeys(("records", "texts", "empty", "cut", "kept"), 0) | {"records": len(records)}
-        for record, texts in zip(records, written, strict=True):
+        for place, (record, texts) in enumerate(zip(records, written, strict=True)):
             for text in texts:
                 empty, cut = not text["text"], text["ended"] == "length"
                 counts["texts"] += 1
                 counts["empty"] += empty
                 counts["cut"] += cut and not empty
                 if not empty and (not cut or self.cut == "kept"):
-                    found.append(_with(task, record, text["text"]))
+                    found.append((place, _with(task, record, text["text"])))
         return found, counts | {"kept": len(found)}
+
+
+def _in_order(records: list[tuple[int, Record]]) -> list[Record]:
+    """Records by their places before, given ones first; what was made of another names where that stands now.
+
+    What was made of one that is gone is itself a given one.
+    """
+    given = {place for place, record in records if SOURCE_ROW not in record}
+    first = [(place, record) for place, record in records if record.get(SOURCE_ROW) not in given]
+    copies = [record for _, record in records if record.get(SOURCE_ROW) in given]
+    now = {place: row for row, (place, _) in reversed([*enumerate(first)])}
+    return [
+        *({name: value for name, value in record.items() if name != SOURCE_ROW} for _, record in first),
+        *(record | {SOURCE_ROW: now[record[SOURCE_ROW]]} for record in copies),
+    ]
 
 
 def _refuse_without_text(task: Task, bundle: str) -> None:
@@ -129,6 +166,16 @@ def _with(task: Task, record: Record, text: str) -> Record:
     answer = task.told_apart(text, record) if isinstance(task, Chat) else {"role": "assistant", "content": text}
     rest = {name: value for name, value in record.items() if name not in ("text", "messages")}
     return {**rest, "messages": [*_unanswered(messages), answer]}
+
+
+def _untaught(task: Task, record: Record) -> Record:
+    """The record as it is, or with its own text as its truth where it has none."""
+    if isinstance(task, TextToText):
+        return record if record.get(task.target) else _with(task, record, str(record.get("text") or ""))
+    messages = record.get("messages") or [{"role": "user", "content": record.get("text")}]
+    if len(_unanswered(messages)) < len(messages):
+        return record
+    return _with(task, record, str(messages[-1].get("content") or ""))
 
 
 def _unanswered(messages: list[Any]) -> list[Any]:

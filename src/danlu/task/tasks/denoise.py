@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,7 @@ from danlu.task.columns import text_in
 from danlu.task.corruption import Corruption
 from danlu.task.framed import Frame
 from danlu.task.likelihood import Likely
+from danlu.task.numbered import NUMBERS
 from danlu.task.packing import (
     able_to_pack,
     in_a_row,
@@ -59,7 +60,9 @@ class Denoise(Likely):
         default_factory=lambda: Corruption.model_validate("bart"), validate_default=True, description="of the text"
     )
     shape: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="None: as the model is")
-    start: int | None = Field(default=None, ge=0, description="token that a decoder begins with; None: the model's own")
+    start: Annotated[int | None, NUMBERS] = Field(
+        default=None, ge=0, description="token that a decoder begins with; None: the model's own"
+    )
     too_long: TooLong = "split"
     pack: bool = Field(default=False, description="fill the rows of training with several documents each")
 

@@ -20,6 +20,7 @@ from danlu.model.probe import looks_ahead
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in, text_in
+from danlu.task.numbered import NUMBERS
 from danlu.task.one_label import OneLabel
 from danlu.task.put import Put, batch_of, likelihoods, put
 from danlu.task.task import Inputs, Output
@@ -91,7 +92,9 @@ class Prompted(OneLabel):
         AfterValidator(_learnable),
     ] = Field(default=None, description="a prompt, or its file; None: the text, and the label itself behind it")
     shape: Shape | None = Field(default=None, description="None: as the model is")
-    begins: tuple[int, ...] = Field(default=(), description="tokens that a decoder begins with; learnt from the model")
+    begins: Annotated[tuple[int, ...], NUMBERS] = Field(
+        default=(), description="tokens that a decoder begins with; learnt from the model"
+    )
     too_long: Literal["stop", "truncate"] = "stop"
 
     @property

@@ -101,10 +101,15 @@ class Sizes:
         return Sizes(self.widths[places], rows, None if self.targets is None else self.targets[places])
 
     @property
-    def tokens(self) -> int:
-        """Of all examples together, every row as long as its longest."""
+    def each(self) -> NDArray[np.integer]:
+        """(N,), tokens of each example, every row as long as its longest."""
         rows = self.widths if self.rows is None else self.widths * self.rows
-        return int(rows.sum()) + (0 if self.targets is None else int(self.targets.sum()))
+        return rows if self.targets is None else rows + self.targets
+
+    @property
+    def tokens(self) -> int:
+        """Of all examples together."""
+        return int(self.each.sum())
 
 
 def sizes_of(encoded: Sequence[Encoded]) -> Sizes:

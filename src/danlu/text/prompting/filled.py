@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from danlu.data.record import Record
-from danlu.text.prompting.template import ANSWERS, EXCERPT, PromptTemplate, pieces
+from danlu.text.prompting.template import ANSWERS, LABEL, PromptTemplate, pieces
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def filled(
     first = [template.instruction] if template.instruction else []
     before, after = _sides(template.text, values)
     asked = template.words if words is None else words
-    return Filled(template.between.join([*first, *shown, before]), after, where, asked, template.asks == EXCERPT)
+    return Filled(template.between.join([*first, *shown, before]), after, where, asked, template.asks != LABEL)
 
 
 def example(template: PromptTemplate, record: Record, word: str, where: str) -> str:

@@ -71,7 +71,8 @@ def _laid(encoding: Encoding, filled: Filled, word: str, tokenizer: Tokenizer) -
     stop = start + len(word)
     places = [place for place, (left, right) in enumerate(encoding.offsets) if left < stop and right > max(start, left)]
     if not places:
-        raise Refusal(f"the model's tokenizer makes no token of the word '{word}'; choose another")
+        told = f"the model's tokenizer makes no token of the word '{word}'; choose another"
+        raise Refusal(f"{filled.where}: {told}" if filled.loose else told)
     ids = encoding.ids
     if (
         not filled.loose

@@ -15,6 +15,7 @@ from danlu.data.characters.clusters import goes_on
 from danlu.data.characters.side_by_side import Bools, Characters, characters
 from danlu.machine.door import content_digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
+from danlu.machine.located import at_home
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.text.segmenting.word_borders import words_at
@@ -165,7 +166,7 @@ def open_segmenter(path: str | Path) -> Segmenter:
 
 def holds_segmenter(path: str | Path) -> bool:
     """Whether a folder, or that of a stage, holds a segmenter that `save` has written."""
-    return any((Path(path).expanduser() / place / FACTS).is_file() for place in ("", "segmenter"))
+    return any((at_home(path) / place / FACTS).is_file() for place in ("", "segmenter"))
 
 
 def _unspaced(sentences: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -182,7 +183,7 @@ def _unspaced(sentences: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _folder(path: str | Path) -> Path:
-    folder = Path(path).expanduser()
+    folder = at_home(path)
     inner = folder / "segmenter"
     return inner if not (folder / FACTS).exists() and (inner / FACTS).is_file() else folder
 

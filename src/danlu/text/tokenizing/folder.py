@@ -37,7 +37,7 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
     """
     trouble = "no tokenizer could be read there"
     with opened(name, trouble, _REMEDY):
-        files = sorted({file.relative_to(folder).as_posix() for glob in FILES for file in folder.glob(glob)})
+        files = _files(folder)
         for file in files:
             most = MOST_JSON if file.endswith(".json") else _MOST
             if (folder / file).stat().st_size > most:
@@ -61,6 +61,11 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
             f"{name}: this tokenizer ({type(tokenizer).__name__}) has no fast form with character offsets; {_REMEDY}"
         )
     return tokenizer
+
+
+def holds_tokenizer(folder: Path) -> bool:
+    """Whether there is a vocabulary in `folder`, whatever can be made of it."""
+    return any(_holds_tokens(file) for file in _files(folder))
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
@@ -89,6 +94,10 @@ def _backend(path: Path) -> Any:
 
 def _within(value: Any, stage: Path) -> bool:
     return isinstance(value, str) and value.startswith(str(stage))
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted({file.relative_to(folder).as_posix() for glob in FILES for file in folder.glob(glob)})
 
 
 def _holds_tokens(file: str) -> bool:

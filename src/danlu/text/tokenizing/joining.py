@@ -189,12 +189,14 @@ def _join(
             both = tuple(old[step : step + 2]) == pair
             new.append(number if both else old[step])
             step += 2 if both else 1
-        for run, sign in ((old, -1), (new, 1)):
-            for each in pairwise(run):
-                pairs[each] += sign * counts[place]
-                if sign > 0:
-                    places[each].add(place)
+        more = Counter(pairwise(new))
+        more.subtract(pairwise(old))
+        for each, times in more.items():
+            if times:
+                pairs[each] += times * counts[place]
                 changed.add(each)
+            if times > 0:
+                places[each].add(place)
         runs[place] = new
     del pairs[pair]
     changed.discard(pair)
@@ -219,7 +221,7 @@ def with_joined(tokenizer: Tokenizer, plain: dict[str, Any], new: Sequence[Joine
         scores = dict(model["vocab"])
         model["vocab"] += [[name, least] for _, name in beyond]
         for each in new:
-            scores[each.name] = sum(scores[part] for part in each.parts) + _MARGIN
+            scores[each.name] = sum(scores.get(part, least) for part in each.parts) + _MARGIN  # least: not spelt
             model["vocab"].append([each.name, scores[each.name]])
     else:
         model["vocab"] |= {name: number for number, name in beyond}

@@ -71,6 +71,13 @@ class Adalora(Method):
         found = _updates(model).items()
         return {f"{name}.{key}": buffer for name, update in found for key, buffer in update.named_buffers()}
 
+    def served(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Method.served`; ranks that went away have a scale of 0."""
+        return {
+            name: value * state[f"{name.removesuffix('scales')}left"] if name.endswith(f"{NAME}.scales") else value
+            for name, value in weights.items()
+        }
+
     def after_gradients(
         self, model: nn.Module, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor], step: int, total: int
     ) -> bool:

@@ -14,11 +14,16 @@ from danlu.tuning.group import Group
 from danlu.tuning.layers import layers, rates
 from danlu.tuning.method import Method
 
+TOP = 2
+"""Layers that are trained unless a recipe says which."""
+
 
 class Layers(Method):
     """Train the uppermost layers, or those whose weights are called so, and all that stands above the layers."""
 
-    top: int = Field(default=2, ge=1, description="how many layers, counted from the head down")
+    top: int | None = Field(
+        default=None, ge=1, description="how many layers, counted from the head down; 2 without 'patterns'"
+    )
     patterns: list[str] | None = Field(
         default=None,
         min_length=1,
@@ -30,7 +35,7 @@ class Layers(Method):
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
-        if self.patterns is not None and "top" in self.model_fields_set:
+        if self.patterns is not None and self.top is not None:
             raise ValueError(
                 "'top' has no effect beside 'patterns', which say themselves what is trained; leave one out"
             )
@@ -42,13 +47,13 @@ class Layers(Method):
         Raises:
             Refusal: it does not tell its layers, has fewer of them, or no weight is called as a pattern says.
         """
-        found = layers(model)
-        chosen = {name for names in found.blocks[-self.top :] for name in names}
+        found, top = layers(model), self.top or TOP
+        chosen = {name for names in found.blocks[-top:] for name in names}
         if self.patterns is not None:
             chosen = self._matching([name for name, _ in model.named_parameters()])
-        elif self.top > len(found.blocks):
+        elif top > len(found.blocks):
             raise Refusal(
-                f"tuning.top: {self.top} layers are to be trained, and the model has {len(found.blocks)}; write at "
+                f"tuning.top: {top} layers are to be trained, and the model has {len(found.blocks)}; write at "
                 "most so many, or use full"
             )
         chosen |= {*found.above}

@@ -52,6 +52,9 @@ class Conll(TextFormat):
         for number, line in sentence:
             tabs = self.separator == "tab" or (self.separator == "auto" and "\t" in line)
             fields = line.split("\t") if tabs else _BLANKS.split(line.strip(" \t\r\n"))
+            if self._repeats(fields):
+                bad_rows.mend("lines of CoNLL-U that stand for several words, or for none, left out")
+                continue
             try:
                 token, tag = fields[self.token].strip(), fields[self.tag].strip()
             except IndexError:
@@ -70,7 +73,12 @@ class Conll(TextFormat):
                 bad_rows.mend("tokens without a character left out")
         return {"tokens": tokens, "tags": to_bio(tags) if self.entities else tags} if tokens else None
 
+    def _repeats(self, fields: list[str]) -> bool:
+        """Whether a line of CoNLL-U is no word: the range of several that follow, or an empty node."""
+        return self.token not in (0, -len(fields)) and _NO_WORD.fullmatch(fields[0]) is not None
 
+
+_NO_WORD = re.compile(r"\d+[-.]\d+")
 _BLANKS = re.compile("[ \t]+")  # a no-break space is part of its token, as in 10\u00a0000
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from danlu.data.labels import name_of
 from danlu.data.reading.annotated import Span, Unfit, entities_of, label_columns, whole_number
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.json_format import JsonFormat
@@ -73,7 +74,7 @@ class Doccano(JsonFormat):
         if isinstance(label, str) and label.strip():
             return label
         if type(label) is int:
-            return self.names.get(str(label), str(label))
+            return name_of(label, self.names) or str(label)
         raise Unfit(f"a label is {label!r:.40}; expected a text")
 
 

@@ -137,7 +137,10 @@ def _reads_only(connection: Any) -> None:
 
 
 def _number(value: decimal.Decimal | dt.timedelta) -> int | float | str:
-    """A number as JSON has it; what is none, such as NaN, by its name."""
+    """A number as JSON has it; what is none, such as NaN, by its name.
+
+    Databases give averages and scores as decimals, and as texts, which `plain` would make of them, these were names.
+    """
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if not value.is_finite():

@@ -16,7 +16,7 @@ _LIMIT = ("share_of_limit", "limit", "limit_in_the_middle")
 
 def curves(log: Sequence[dict[str, Any]], _: Callable[[str], str]) -> Html:
     """Drawings and a few figures from the lines of a `log.jsonl`; nothing if it is empty."""
-    steps = [line for line in log if "loss" in line]
+    steps = [line for line in log if "rate" in line]
     checks = [line for line in log if line.get("validation")]
     if not steps and not checks:
         return Html()

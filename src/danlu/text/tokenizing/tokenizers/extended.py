@@ -144,29 +144,43 @@ def _add_words(words: list[str], tokenizer: Tokenizer) -> None:
     if not words:
         return
     whole = model_of(tokenizer) in ("WordPiece", "WordLevel")
-    added = [
-        AddedToken(word, single_word=not _unspaced(word), normalized=whole and not _unspaced(word)) for word in words
-    ]
-    if whole or _read_alike(words[0], added, tokenizer):
-        tokenizer.add_tokens(added)
+    firsts = {_unspaced(word): word for word in reversed(words)}
+    changing = next((word for word in firsts.values() if not whole and not _read_alike(word, tokenizer)), None)
+    if changing is None:
+        spaced = [not _unspaced(word) for word in words]
+        tokenizer.add_tokens(
+            [AddedToken(word, single_word=s, normalized=whole and s) for word, s in zip(words, spaced, strict=True)]
+        )
         return
     plain = json.loads(tokenizer.backend_tokenizer.to_str())
     if plain["model"]["type"] != "Unigram":
         raise Refusal(
-            f"the token {words[0]!r} under 'tokens' would change the spaces around it, for the tokenizer that is "
+            f"the token {changing!r} under 'tokens' would change the spaces around it, for the tokenizer that is "
             "extended marks the beginning of words; let 'learn' take it from the text"
         )
     with_joined(tokenizer, plain, [_piece(word, tokenizer) for word in words])
 
 
-def _read_alike(word: str, added: list[Any], tokenizer: Tokenizer) -> bool:
-    """Whether a text around a word is read back as it was before the word was added."""
+def _read_alike(word: str, tokenizer: Tokenizer) -> bool:
+    """Whether a text around a word is read back as it was before the word was added.
+
+    A word that the tokenizer cannot spell is read back otherwise in any case, so one that it can spell stands for it.
+    """
+    from tokenizers import AddedToken
     from tokenizers import Tokenizer as Backend
 
-    backend, text = Backend.from_str(tokenizer.backend_tokenizer.to_str()), f"a {word} a {word}好{word}好"
-    before = backend.decode(backend.encode(text, add_special_tokens=False).ids)
-    backend.add_tokens(added)
-    return bool(before == backend.decode(backend.encode(text, add_special_tokens=False).ids))
+    backend = Backend.from_str(tokenizer.backend_tokenizer.to_str())
+
+    def read(text: str) -> str:
+        return str(backend.decode(backend.encode(text, add_special_tokens=False).ids))
+
+    pieces = sorted(name.strip("▁Ġ") for name in backend.get_vocab(with_added_tokens=False))
+    names = [word, *filter(str.isalpha, pieces)]
+    spelt = next((name for name in names if name not in ("a", "好") and read(name).strip() == name), word)
+    text = f"a {spelt} a {spelt}好{spelt}好"
+    before = read(text)
+    backend.add_tokens([AddedToken(spelt, single_word=not _unspaced(word), normalized=False)])
+    return before == read(text)
 
 
 def _piece(word: str, tokenizer: Tokenizer) -> Joined:
