@@ -142,6 +142,7 @@ REFUSED = [
     ("classify", "few.csv", [], r"few\.csv: of 3 records none can be held out to test a model; give 10 at least"),
     ("classify", "at.csv", [], "the name '@text' begins with @, which means a stage in recipes; rename it"),
     ("classify", "unseen", [], r"unseen/test\.csv: has the label '新'.*: danlu init classify unseen test=none"),
+    ("multilabel", "named", [], r"such data suit the task classify: danlu init classify named"),
     ("classify", "kinds", [], r"kinds: holds files of several kinds \(a\.csv, b\.json\); name one of them"),
     ("classify", "nothing.csv", [], "there is no such file"),
     ("classify", "empty.csv", [], "the file is empty"),
@@ -158,6 +159,7 @@ def odd(tmp_path_factory):
     lines = "\n".join(json.dumps({"text": text, "entities": marks}) for text, _ in REVIEWS)
     (place / "unseen").mkdir()
     (place / "kinds").mkdir()
+    (place / "named").mkdir()
     files = {
         "notes.jsonl": lines,
         "reviews.csv": rows_of(["review", "opinion", "same"], *([*pair, "x"] for pair in REVIEWS)),
@@ -167,6 +169,8 @@ def odd(tmp_path_factory):
         "at.csv": rows_of(["@text", "label"], *map(list, REVIEWS)),
         "unseen/train.csv": rows_of(["text", "label"], *map(list, REVIEWS)),
         "unseen/test.csv": rows_of(["text", "label"], ["没见过", "新"], ["很好的", "好"], ["很差的", "差"]),
+        "named/good.txt": "".join(f"{text}\n" for text, label in REVIEWS),
+        "named/bad.txt": "".join(f"{text}。\n" for text, label in REVIEWS),
         "kinds/a.csv": "a,b\n1,2\n",
         "kinds/b.json": "[]",
         "empty.csv": "",

@@ -85,6 +85,20 @@ def test_other_files_of_the_same_suffix_are_read_as_the_test_is(trained, file, t
     assert given.settings_for(file, settings, lines) == given.settings_for(file, settings, None) == []
 
 
+def test_of_another_file_those_columns_are_renamed_that_it_has(trained, file, tmp_path, unseen):
+    settings = ["delimiter=;", "columns={text: review}", "columns.label=gold"]
+    plain, more, test = tmp_path / "plain.csv", tmp_path / "more.csv", tmp_path / "test.csv"
+    plain.write_text("\n".join(["text;label", *(f"{each['text']};{each['label']}" for each in unseen)]))
+    assert given.trained(file, plain, str(trained), given.settings_for(file, settings, plain)) == (unseen, [])
+    more.write_text("review\na good film\n")
+    alike = given.settings_for(file, settings, more, labelled=False)
+    assert given.texts_of(more, alike) == [{"text": "a good film"}]
+    test.write_text("review;gold\na good film;\n")
+    alike = given.settings_for(file, settings, test, labelled=False)
+    assert [record["text"] for record in given.texts_of(test, alike)] == ["a good film"]
+    assert given.settings_for(file, settings[:1], more) == settings[:1]
+
+
 def test_a_training_after_pruning_is_short_unless_it_is_told_otherwise():
     usual = recovery_of([])
     assert (usual.epochs, usual.rate) == (1.0, 5e-5)

@@ -16,6 +16,7 @@ from danlu.compress.prune import prune
 from danlu.compress.pruning import Pruned, Pruning, Subject
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
+from danlu.sentences import in_language
 from danlu.task.task import Task
 
 IDS = torch.tensor([[5, 9, 23, 41, 7, 30], [11, 4, 8, 50, 19, 3]])
@@ -155,6 +156,20 @@ def test_single_weights_become_zero_and_nothing_gets_smaller():
 def test_what_cannot_be_pruned_is_refused_in_a_sentence(settings, kind, words):
     with pytest.raises(Refusal, match=words):
         Pruning.model_validate(settings).pruned(alone(network(kind)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "told"),
+    [
+        ({"kind": "magnitude", "share": 1e-7}, "bert", "个权重里去掉 1e-07 的比例，剩下的是全部"),
+        ({"kind": "layers", "share": 0.9}, "bert", "从 3 个层里去掉 0.9 的比例，剩下的是零个"),
+        ({"kind": "heads", "share": 0.1}, "llama", "从 2 个注意力头组里去掉"),
+    ],
+)
+def test_what_a_share_is_of_is_told_in_chinese_too(settings, kind, told):
+    with pytest.raises(Refusal) as refused:
+        Pruning.model_validate(settings).pruned(alone(network(kind)))
+    assert told in in_language(str(refused.value), "zh")
 
 
 def test_a_family_that_is_not_known_is_refused_with_its_layers_and_those_that_are():

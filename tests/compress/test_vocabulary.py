@@ -7,6 +7,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from danlu.compress.pruning import Pruning, Subject
+from danlu.model.ends import Endings
+from danlu.model.reader import Prompt
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -132,3 +134,24 @@ def test_words_that_labels_are_asked_for_by_stay_though_no_text_has_them(shape):
         for which, each in ((task, tokenizer), (made.task, made.tokenizer))
     ]
     assert begins[0] == begins[1] == ([] if shape == "encoder" else ["<|begin|>"])
+
+
+def test_tokens_that_are_favoured_or_never_written_are_known_by_their_new_numbers():
+    tokenizer = Bpe(size=400).build(lambda: iter(TEXTS * 3))
+    model, read = small("llama", tokenizer, AutoModelForCausalLM), tokenizer(TEXTS[0])["input_ids"]
+    rare, gone = [number for number in range(len(tokenizer) - 1, 300, -1) if number not in read][:2]
+    bias = {f"#{read[-1]}": 5.0, f"#{rare}": -2.0, "Z": 1.0}
+    task = Task.model_validate({"kind": "rewrite", "policy": {"kind": "greedy", "logit_bias": bias}}).shaped("decoder")
+    model.generation_config.suppress_tokens = [read[0], gone]
+    model.generation_config.bad_words_ids = [[read[1], read[2]], [read[1], gone], [read[3]]]
+    made = pruned(Subject(model, tokenizer, task, [{"text": TEXTS[0], "target": TEXTS[0]}]))
+
+    def named(which, each, network):
+        biases = Endings(network, each, 64).of(Prompt((0,)), which.policy).bias
+        return {each.convert_ids_to_tokens(number): value for number, value in biases.items()}
+
+    assert named(made.task, made.tokenizer, made.model) == named(task, tokenizer, model)
+    names = tokenizer.convert_ids_to_tokens(read)
+    after, writing = made.tokenizer.convert_ids_to_tokens, made.model.generation_config
+    assert after(writing.suppress_tokens) == names[:1]
+    assert [after(each) for each in writing.bad_words_ids] == [names[1:3], names[3:4]]

@@ -94,6 +94,12 @@ def test_a_written_token_has_the_log_odds_that_the_model_gives_it(opened):
         ids.append(token)
 
 
+@pytest.mark.parametrize("kind", ["causal_lm", "translate"])
+def test_rows_without_words_are_left_out_whatever_the_task(opened, kind):
+    told = explain(opened(kind), ["这本书", "", "\n", "书很好"], FAST, checked=False, written=1)
+    assert {each.record for each in told} == {0, 3}
+
+
 def test_an_answer_is_read_at_its_ends(opened):
     bundle = opened("answer")
     record = EXPLAINED["answer"]

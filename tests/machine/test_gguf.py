@@ -1,6 +1,7 @@
 """GGUF files are compared with the model that they were written from."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,15 @@ def test_a_file_with_weights_that_would_be_passed_over_is_refused(
         local_folder(str(path), [])
 
 
+def test_what_sees_pictures_may_lie_beside_a_model_of_texts(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    def with_a_tower(writer: Any) -> None:
+        for name in ("v.blk.0.attn_q.weight", "mm.input_projection.weight"):
+            writer.add_tensor(name, np.ones((4, 4), np.float32))
+
+    path = written(tmp_path / "seeing.gguf", network(tokenizer, tied=True), tokenizer, more=with_a_tower)
+    assert (Path(local_folder(str(path), [])) / "model.safetensors").is_file()
+
+
 def test_what_was_unpacked_by_an_older_way_is_made_anew_and_shows_no_bars(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -272,6 +282,10 @@ def test_what_was_unpacked_by_an_older_way_is_made_anew_and_shows_no_bars(
     monkeypatch.setattr("danlu.machine.gguf.UNPACKING", 10**6)
     assert local_folder(str(path), []) != kept
     assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("danlu.machine.gguf.UNPACKING", 10**6 + 1)
+    monkeypatch.setattr("danlu.machine.gguf._refuse_piece", lambda _: print("of another thread", file=sys.stderr))
+    local_folder(str(path), [])
+    assert capsys.readouterr() == ("", "of another thread\n")
 
 
 def test_another_file_is_no_model(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From log-likelihoods to a label: the formulas of length and calibration, computed by hand."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -152,3 +153,11 @@ def test_what_a_text_alone_makes_likely_is_so_however_unlikely_its_words_are() -
     one, two = answered(Stated(said), prompt, RECORDS, Shots(prompt, [], RECORDS, ""))
     assert one.shares.tolist() == pytest.approx([0.0, 1.0])
     assert two.shares.tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_a_word_that_is_forbidden_altogether_is_no_answer() -> None:
+    said = {"one:": (-math.inf, -1.0), "two:": (-math.inf, -2.0), "N/A:": (-math.inf, -1.0), ":": (-math.inf, -3.0)}
+    prompt = template()
+    for found in answered(Stated(said), prompt, RECORDS, Shots(prompt, [], RECORDS, "")):
+        assert np.isfinite(found.shares).all()
+        assert found.raw.tolist() == pytest.approx([0.0, 1.0])

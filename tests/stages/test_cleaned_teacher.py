@@ -9,6 +9,7 @@ import pytest
 from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.data.corpus.prepared import CLEANERS, save_split
 from danlu.refusal import Refusal
+from danlu.sentences import in_language
 from danlu.stages.sources import as_rewritten
 from danlu.stages.stage import Place, Stage
 
@@ -41,6 +42,9 @@ def test_records_are_read_in_the_form_of_those_beside_them(place: Place) -> None
     assert as_rewritten("@plain", [], place) == [{"text": RAW}]
     with pytest.raises(Refusal, match="@other was rewritten by control, and the records beside it by whitespace"):
         as_rewritten("@other", [whitespace], place)
+    with pytest.raises(Refusal, match="and the records beside it by no cleaner") as refused:
+        as_rewritten("@other", [], place)
+    assert "一起学的记录（改写：没有清洗）" in str(in_language(str(refused.value), "zh"))
 
 
 def test_a_teacher_of_other_cleaners_is_told_and_texts_without_a_label_are_cleaned(

@@ -182,3 +182,14 @@ def test_a_broken_list_of_modules_is_one_sentence(tmp_path: Path, broken: str) -
     (folder / "modules.json").write_text(broken)
     with pytest.raises(Refusal, match=r"modules\.json"):
         taken(folder)
+
+
+def test_what_fills_in_words_gives_vectors_though_its_folder_has_no_pooler(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModelForMaskedLM")
+    bundle = taken(folder, kind="embed", pooling="first")
+    (said,) = bundle.predict([TEXTS[0]])
+    model = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    with torch.no_grad():
+        vector_E = model(**transformers.AutoTokenizer.from_pretrained(folder)(TEXTS[0], return_tensors="pt"))[0][0, 0]
+    assert said["vector"] == pytest.approx((vector_E / vector_E.norm()).tolist(), abs=1e-5)
+    assert danlu.load(folder.parent / "taken").predict([TEXTS[0]]) == [said]

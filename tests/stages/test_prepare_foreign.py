@@ -195,3 +195,7 @@ def test_numbers_that_are_in_part_as_long_as_a_date_are_in_order_of_their_size(t
         Refusal, match=r"record 13: the number in 'number' is as long as a date .* record 41 has a date"
     ):
         prepare(tmp_path, data=data, split={"time": "number"})
+    minutes = [{"text": words(100 + n), "number": 202401150800 + n} for n in range(20)]
+    file(tmp_path, "rows.jsonl", [*rows[:8], rows[12], *minutes])
+    with pytest.raises(Refusal, match=r"record 9: the number in 'number' is as long .* record 10 has a date"):
+        prepare(tmp_path, data=data, split={"time": "number"})

@@ -191,7 +191,7 @@ def test_shards_of_several_sets_keep_their_splits_and_their_cleaners(whole: Run,
     shards = {name: stages[name] | {"tokenizer": "@vocab"} for name in ("both", "named", "mixed")}
     recipe = {"name": "several", "stages": stages | {"vocab": vocab} | shards}
     recipe["stages"] = {name: recipe["stages"][name] for name in ("one", "two", "plain", "vocab", *shards)}
-    with pytest.raises(Refusal, match="@one was rewritten by normalise and @plain by nothing"):
+    with pytest.raises(Refusal, match="@one was rewritten by normalise and @plain by no cleaner"):
         danlu.run(recipe, root=tmp_path / "runs", say=lambda _line: None)
     run = tmp_path / "runs" / "several"
     for name in ("both", "named"):

@@ -101,6 +101,9 @@ def test_what_one_seed_is_refused_leaves_what_the_others_have_reached(
     (row,) = (baked := bakeoff(source, ["head"], ["seeds=2", "model.train.steps=1"], tmp_path / "runs", print)).rows
     assert (baked.seeds, row.seeds, row.refused) == (2, 1, "the disk is full")
     assert row.value is not None
+    assert (row.low, row.high) == (row.value, row.value)
+    write_page(tmp_path / "page.html", baked, "en")
+    assert "the disk is full" in (tmp_path / "page.html").read_text(encoding="utf-8")
     lines = bakeoff_in_words(baked, "en")
     assert any(line.startswith("head (1 of 2 seeds)") for line in lines)
     assert lines[-1] == "head: the disk is full"
@@ -172,6 +175,7 @@ def test_a_process_that_dies_at_its_start_is_a_reason(monkeypatch: pytest.Monkey
     ("methods", "stage", "words"),
     [
         (["fll"], None, "there is no method 'fll'; did you mean 'full'"),
+        (["lora:rank=4:"], None, "'' in 'lora:rank=4:' is no key=value"),
         (["lora:rank"], None, "'rank' in 'lora:rank' is no key=value; write, for example, lora:rank=4"),
         (["lora:rnak=4"], None, "unknown key 'rnak'; did you mean 'rank'"),
         (["lora", "lora"], None, "expected methods that differ"),
@@ -200,13 +204,14 @@ def test_commas_in_brackets_part_no_methods() -> None:
 @pytest.mark.parametrize(
     ("method", "section"),
     [
+        ("lora: rank=4: train.rate=1e-3", {"kind": "lora", "rank": 4}),
         ("prompt:text='Review: good'", {"kind": "prompt", "text": "Review: good"}),
         ("prompt:length=4:text='a:b=c'", {"kind": "prompt", "length": 4, "text": "a:b=c"}),
         ("layers:patterns=['*.[01].*']:layer_decay=0.5", {"patterns": ["*.[01].*"], "layer_decay": 0.5}),
     ],
 )
 def test_colons_within_texts_part_no_settings(method: str, section: dict[str, object]) -> None:
-    (made,) = module._changes(method, "model")
+    made, *_ = module._changes(method, "model")
     address, _, said = made.partition("=")
     assert address == "model.tuning"
     assert section.items() <= parse(said, "made")[0].items()

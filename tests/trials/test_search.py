@@ -26,7 +26,7 @@ from danlu.recipe import lock as locks
 from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
 from danlu.serve.feedback import TABLE, Feedback
-from danlu.trials.search import Searched, _AtWork, search
+from danlu.trials.search import Searched, _AtWork, _of_the_machine, search
 
 
 @dataclass
@@ -273,6 +273,22 @@ def test_a_full_disk_uses_up_no_trial(source: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(_AtWork, "_value", value)
     found = search(source, ["search.trials=1"], tmp_path / "runs", say=print)
     assert [trial.state.name for trial in found.trials] == ["COMPLETE"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "machine"),
+    [
+        (OSError(errno.ENOSPC, "no space"), True),
+        (OSError(errno.EIO, "disk"), True),
+        (OSError("404 of the hub"), False),
+        (FileNotFoundError(errno.ENOENT, "no such file"), False),
+        (ValueError("a value"), False),
+    ],
+)
+def test_the_fault_of_a_value_is_not_that_of_the_machine(cause: Exception, machine: bool) -> None:
+    refusal, outer = Refusal("inner"), Refusal("outer")
+    refusal.__cause__, outer.__cause__ = cause, refusal
+    assert _of_the_machine(outer) is machine
 
 
 def test_a_search_whose_first_trials_are_all_refused_says_why(source: Path, tmp_path: Path) -> None:

@@ -29,15 +29,12 @@ from danlu.engine.predict import Predictor
 from danlu.machine.quiet import quiet
 from danlu.model.kernels import own_choices
 from danlu.refusal import Refusal
-from danlu.stages.kinds.bundle import GivenBundle
 from danlu.stages.kinds.code import Code
 from danlu.stages.kinds.continual import Continual
 from danlu.stages.kinds.evaluate import Evaluate
-from danlu.stages.kinds.fetch import Fetch
 from danlu.stages.kinds.labels import LabelsStage
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.segmenter import SegmenterStage
-from danlu.stages.kinds.shards import Shards
 from danlu.stages.kinds.teach import Teach
 from danlu.stages.kinds.tokenizer import TokenizerStage
 from danlu.stages.kinds.train import Train
@@ -55,14 +52,14 @@ from danlu.train.dry_run import DryRun
 VALIDATED = 64  # validation records that are timed
 SHOWN = 3  # rows of the first batch
 
-_MADE = (Shards, Fetch, GivenBundle, LabelsStage, SegmenterStage)
-"""Stages that are run where another reads them: they take no longer than to prepare data."""
-
 _ASKING = (LabelsStage, SegmenterStage, Teach)
 """Stages that have a bundle answer."""
 
 _MEASURING = (Evaluate, Code, Triples)
 """Stages of which nothing is looked at."""
+
+_NOT_RUN = (Train, Continual, Teach, *_MEASURING)
+"""Stages that are not run where another reads them, for they take longer than to prepare data."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,9 @@ def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
 
 def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> DataFacts | TrainingFacts | None:
     stage, place = planned.stage, ward.place(planned)
-    if (isinstance(stage, Prepare | TokenizerStage) or (stands_in and isinstance(stage, _MADE))) and not planned.done:
+    if (
+        isinstance(stage, Prepare | TokenizerStage) or (stands_in and not isinstance(stage, _NOT_RUN))
+    ) and not planned.done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
     elif stands_in and isinstance(stage, Teach) and not planned.done:

@@ -11,11 +11,12 @@ from typing import Any
 
 from danlu.apps.guessing import refused
 from danlu.apps.guessing.classes import names_in
-from danlu.apps.guessing.files import Files, Given, find_files, split_of
+from danlu.apps.guessing.files import Files, Given, find_files
 from danlu.apps.guessing.look import Measured, Read, Unfit, measured, opened, read, read_alike
 from danlu.apps.guessing.models import found_locally, named, well_known
 from danlu.apps.guessing.recipe import Guessed, recipe_of
 from danlu.apps.guessing.settings import cleaners_for, script_of
+from danlu.apps.guessing.split_names import split_of
 from danlu.data.labels import key_of
 from danlu.machine.files import refuse_unwritable, write_text
 from danlu.recipe.part import find, kind_of, kinds, nearest
@@ -128,7 +129,8 @@ def guess(
     try:
         found = read(task, first, stated, columns)
     except Unfit as failed:
-        raise Refusal(refused.sentence(task, data, first, failed, stated)) from None
+        given = first if alone else find_files(data).splits["train"][0]  # with what names say, for other tasks
+        raise Refusal(refused.sentence(task, data, given, failed, stated)) from None
     constants = [value for given in files.splits["train"] for value in given.fixed.get("constants", {}).values()]
     refused.reserved([*found.columns.values(), *constants])
     splits, left_out = _fitting(task, files, stated, found, {name for name in _GIVEN if name in settings})

@@ -1,5 +1,6 @@
 """`danlu compare A B`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,8 +37,9 @@ def command(
 
 def _names(first: Path, second: Path) -> tuple[str, str]:
     """The last parts of both paths in which they differ; A and B where they are the same."""
-    folders = [path if path.is_dir() else path.parent for path in (first.resolve(), second.resolve())]
+    paths = [Path(os.path.normpath(path.absolute())) for path in (first, second)]  # links keep their names
+    folders = [path if path.is_dir() else path.parent for path in paths]
     for one, other in zip(*(reversed(folder.parts) for folder in folders), strict=False):
         if one != other:
             return one, other
-    return "A", "B"
+    return (first.name, second.name) if first.name != second.name else ("A", "B")

@@ -73,7 +73,7 @@ def command(
     told: dict[str, Any] = {"target": chosen, "rungs": rungs, "seed": seed, "resamples": resamples, "say": say}
     told |= {"train": learnt, "validation": validation, "training": training}
     told["confirm"] = others_of(confirm, bundle, its(confirm))
-    told["following"] = following_of(teacher or [], texts_of(unlabelled, its(unlabelled)))
+    told["following"] = following_of(teacher or [], texts_of(unlabelled, its(unlabelled, labelled=False)))
     with of_file(data):
         _tell(compress(bundle, test, floor, out, **told), out)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb
 from danlu.compress.rung import Rung
-from danlu.data.record import Record
+from danlu.data.record import TRUTHS, Record
 from danlu.evaluate.scoring.compare import compare
 from danlu.evaluate.scoring.counting import of_truths
 from danlu.evaluate.scoring.examine import digest
@@ -46,9 +46,9 @@ def refuse_learnt(task: Task, test: Sequence[Record], learnt: Sequence[Record], 
     Raises:
         Refusal: scores on the test would flatter what has learnt from it.
     """
-    known = {_read(task, record) for record in learnt}
-    shared = sum(_read(task, record) in known for record in test)
-    if shared > BY_CHANCE * len(test):
+    known = {_asked(task, record) for record in learnt}
+    shared = sum(_asked(task, record) in known for record in test)
+    if shared > max(1, BY_CHANCE * len(test)):
         raise Refusal(
             f"{shared:,} of the {len(test):,} records that rungs are scored on are among those that they learn from, "
             "so the scores would flatter them; give others to learn from, or others to score on"
@@ -57,10 +57,9 @@ def refuse_learnt(task: Task, test: Sequence[Record], learnt: Sequence[Record], 
         say(f"{shared:,} of the {len(test):,} records that rungs are scored on are learnt from too")
 
 
-def _read(task: Task, record: Record) -> str:
-    """What tells what a task reads of a record from what it reads of another."""
-    names = (*task.reads, *task.also_reads)
-    return digest({name: record[name] for name in names if name in record} or record)
+def _asked(task: Task, record: Record) -> str:
+    """What tells records apart, whatever their truths: all of the columns that a task reads but these."""
+    return digest({name: value for name, value in task.kept(record).items() if name not in TRUTHS} or record)
 
 
 def refuse_others(original: Bundle, seen: Sequence[Record], others: Sequence[Record]) -> None:

@@ -74,14 +74,18 @@ def floor_of(text: str, task: Task) -> Floor:
             f"task {task.kind} is measured by {', '.join(task.metrics)}"
         )
     if sign in ("", ">=", "<="):
+        right, value = ">=" if higher else "<=", _with_unit(number, match[4], metric)
         if match[4] and not sign:
             raise Refusal(
                 f"--floor '{text}': {match[4]} without a sign may be a change or a value; write "
                 f"'{metric} {'-' if higher else '+'}{number:g}' for a change from the original, or "
-                f"'{metric} {'>=' if higher else '<='} {number:g} {match[4]}' for a value"
+                f"'{metric} {right} {value}' for a value"
             )
-        number = number / 100 if match[4] and metric not in OWN_UNIT else number
-        return Floor(metric, bound=_bound(text, metric, number, ("", ">=") if higher else ("", "<="), sign))
+        if sign not in ("", right):
+            raise Refusal(
+                f"--floor '{text}': {metric} must lie on the other side of a floor; write '{metric} {right} {value}'"
+            )
+        return Floor(metric, bound=number if metric in OWN_UNIT else _bound(text, metric, sign, number, match[4]))
     if number and (sign == "+") == higher:
         right = "-" if higher else "+"
         raise Refusal(
@@ -92,12 +96,25 @@ def floor_of(text: str, task: Task) -> Floor:
     return Floor(metric, change=number * unit * (-1 if higher else 1))
 
 
-def _bound(text: str, metric: str, number: float, signs: tuple[str, ...], sign: str) -> float:
-    if sign not in signs:
-        raise Refusal(f"--floor '{text}': {metric} must lie on the other side of a floor; write '{metric} {number:g}'")
-    if metric not in OWN_UNIT and number > 1:
+def _with_unit(number: float, unit: str | None, metric: str) -> str:
+    """How a value is written; without the unit where that could be taken for a value without it."""
+    if unit and number < 1 and metric not in OWN_UNIT:
+        return f"{number / 100:g}"
+    return f"{number:g} {unit}" if unit else f"{number:g}"
+
+
+def _bound(text: str, metric: str, sign: str, number: float, unit: str | None) -> float:
+    """The value of a metric between 0 and 1 that is written as a number with or without a unit."""
+    if number > 100:
+        raise Refusal(f"--floor '{text}': {metric} lies between 0 and 1, or 0 and 100 %; write a number in between")
+    if unit and 0 < number < 1:
+        raise Refusal(
+            f"--floor '{text}': {number:g} {unit} is a value of {number / 100:g}; write '{metric} {sign} "
+            f"{number / 100:g}' if that is meant, or '{metric} {sign} {number:g}' for {number * 100:g} %"
+        )
+    if not unit and number > 1:
         raise Refusal(
             f"--floor '{text}': {metric} lies between 0 and 1; write '{metric} {number / 100:g}' for {number:g} %, or "
             f"'{metric} -{number:g}' for so many points below the original"
         )
-    return number
+    return number / 100 if unit else number

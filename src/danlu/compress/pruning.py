@@ -13,6 +13,14 @@ from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+_UNITS = {
+    "weights": "single weights",
+    "layers": "whole layers",
+    "heads": "attention heads",
+    "groups": "groups of attention heads",
+}
+"""What shares are taken of, as it is said."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -45,16 +53,16 @@ class Pruned:
 
 
 def share_of(share: float, count: int, kind: str, units: str) -> int:
-    """How many of `count` units, which are called `units`, a share of them is.
+    """How many of `count` units, of a kind in `_UNITS`, a share of them is.
 
     Raises:
         Refusal: none, or all.
     """
     fewer = round(share * count)
     if not 0 < fewer < count:
-        left = "all of them" if fewer == 0 else "none"
+        left, called = "all of them" if fewer == 0 else "none of them", _UNITS[units]
         raise Refusal(
-            f"{kind}: a share of {share:g} of {count} {units} leaves {left}; the share of one is {1 / count:.2g}"
+            f"{kind}: a share of {share:g} of {count} {called} leaves {left}; the share of one is {1 / count:.2g}"
         )
     return fewer
 

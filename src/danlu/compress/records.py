@@ -1,5 +1,6 @@
 """What the commands of this floor are given, as records and settings."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -10,8 +11,9 @@ from danlu.bundle import manifest
 from danlu.compress.ladder import Target
 from danlu.compress.recovery import DEFAULTS
 from danlu.data.corpus.prepared import load
+from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
-from danlu.data.record import Record
+from danlu.data.record import TRUTHS, Record
 from danlu.recipe.part import find, nearest
 from danlu.recipe.read import Written, keyed, sentences
 from danlu.refusal import Refusal
@@ -28,10 +30,25 @@ def tested(data: Path, settings: Sequence[str], split: str, bundle: str) -> list
     return load(data, split) if data.is_dir() and not settings else _read(data, settings, bundle)
 
 
-def settings_for(data: Path, settings: Sequence[str], file: Path | None) -> list[str]:
-    """Those of the `settings` of `data` that hold for another file too: all where it has the same suffix."""
-    alike = file is not None and not file.is_dir() and file.suffix.lower() == data.suffix.lower()
-    return list(settings) if alike else []
+def settings_for(data: Path, settings: Sequence[str], file: Path | None, *, labelled: bool = True) -> list[str]:
+    """Those of the `settings` of `data` that hold for another file too, if it has the same suffix.
+
+    Of `columns` those that the file has; none of a truth where nobody looks at labels.
+
+    Raises:
+        Refusal: a setting is wrong, or the file cannot be read.
+    """
+    if file is None or file.is_dir() or file.suffix.lower() != data.suffix.lower():
+        return []
+    columns = keyed(settings).get("columns")
+    if not isinstance(columns, dict):
+        return list(settings)
+    others = [setting for setting in settings if setting.partition("=")[0].split(".")[0] != "columns"]
+    form = guess(str(file), settings=others)
+    _, first = next(form.rows_of(form.shards()[0], BadRows()), (0, {}))
+    there = [*first]
+    known = {name: old for name, old in columns.items() if old in there and (labelled or name not in TRUTHS)}
+    return [*others, f"columns={json.dumps(known, ensure_ascii=False)}"]
 
 
 def trained(

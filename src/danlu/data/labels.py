@@ -89,8 +89,13 @@ def known_label(label: str, labels: Sequence[str]) -> str | None:
 def name_of(value: Any, names: Mapping[str, str]) -> str | None:
     """The name of a label by its number or code, however that is spelled; None where it has none."""
     label = label_of(value)
-    code = None if label is None else label if label in names else known_label(label, list(names))
+    code = None if label is None else label if label in names else _known(label, tuple(names))
     return None if code is None else names[code]
+
+
+@lru_cache(2**12)
+def _known(label: str, labels: tuple[str, ...]) -> str | None:
+    return known_label(label, labels)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ STRUCTURED = frozenset(
 """Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
 
 
+TRUTHS = frozenset(
+    {"answer", "answers", "entities", "label", "labels", "score", "summary", "tags", "target", "translation"}
+)
+"""Columns that say what is to be answered, and nothing of what is asked."""
+
+
 _PLAIN = {str, bool, type(None)}
 
 _HALF = re.compile("[\ud800-\udfff]")

@@ -36,7 +36,8 @@ def aims_of_label(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
         return log_odds(task.logits(said) / heat, number)
 
     name = task.labels[number]
-    return [_of_a_piece(inside, windows, Aim(name, "log-odds", windows[0], texts, (), of, whole=told["scores"][name]))]
+    aim = Aim(name, "log-odds", windows[0], texts, (), of, whole=told["scores"][name])
+    return [_of_a_piece(inside, windows, _said_of(inside, windows), aim)]
 
 
 def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
@@ -48,7 +49,7 @@ def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     told = answer_of(inside, windows, record)
     likeliest = max(task.labels, key=lambda label: told["scores"][label])
     labels = [wanted.target] if wanted.target else told["labels"] or [likeliest]
-    heat = task.temperature or 1.0
+    heat, pieces = task.temperature or 1.0, _said_of(inside, windows)
 
     def aim(label: str) -> Aim:
         number = _number(label, task.labels, "label")
@@ -57,7 +58,7 @@ def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
         def of(said: Said, _: Batch) -> Tensor:
             return said["logits"][:, number].float() / heat
 
-        return _of_a_piece(inside, windows, Aim(name, "log-odds", windows[0], texts, (), of, whole=whole))
+        return _of_a_piece(inside, windows, pieces, Aim(name, "log-odds", windows[0], texts, (), of, whole=whole))
 
     return [aim(label) for label in labels]
 
@@ -75,7 +76,8 @@ def aims_of_number(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     def of(said: Said, _: Batch) -> Tensor:
         return mean + scale * said["logits"][:, 0].float()
 
-    return [_of_a_piece(inside, windows, Aim("score", "number", windows[0], texts, (), of, whole=whole))]
+    aim = Aim("score", "number", windows[0], texts, (), of, whole=whole)
+    return [_of_a_piece(inside, windows, _said_of(inside, windows), aim)]
 
 
 def texts_of(task: Task, record: Record) -> dict[str, str]:
@@ -83,14 +85,19 @@ def texts_of(task: Task, record: Record) -> dict[str, str]:
     return {column: text_in(record, 0, column) for column in task.reads}
 
 
-def _of_a_piece(inside: Inside, windows: Sequence[Encoded], aim: Aim) -> Aim:
+def _said_of(inside: Inside, windows: Sequence[Encoded]) -> list[tuple[Said, Batch]]:
+    """What the model says of each piece of a text; nothing of a text that is read at once."""
+    batches = [inside.batch(window, window.row.input_ids[None]) for window in windows if len(windows) > 1]
+    return [(inside.said(batch), batch) for batch in batches]
+
+
+def _of_a_piece(inside: Inside, windows: Sequence[Encoded], pieces: Sequence[tuple[Said, Batch]], aim: Aim) -> Aim:
     """The aim at the row of a text; of several pieces at the one of which the number is highest."""
     item, whole = aim.item, aim.whole
-    if len(windows) == 1:
+    if not pieces:
         whole = None
     else:
-        batches = [inside.batch(window, window.row.input_ids[None]) for window in windows]
-        values = [float(aim.of(inside.said(batch), batch)[0]) for batch in batches]
+        values = [float(aim.of(said, batch)[0]) for said, batch in pieces]
         item = windows[values.index(max(values))]
     return replace(aim, item=item, tokens=found_in(item, aim.texts, inside.tokenizer), whole=whole)
 

@@ -78,6 +78,8 @@ def explain(
     found = []
     for number, item in enumerate(items):
         given = {"text": item} if isinstance(item, str) else dict(item)
+        if len(items) > 1 and not _says(given, predictor.task.reads):
+            continue
         try:
             found += _of_record(predictor, inside, explainer, given, number, wanted, checked=checked)
         except Refusal as refusal:
@@ -87,6 +89,11 @@ def explain(
     if items and not found:
         raise Refusal("there is no word that the model reads, so there is nothing to explain; give a text with some")
     return found
+
+
+def _says(record: Record, columns: Sequence[str]) -> bool:
+    """Whether anything stands in the columns that a task reads."""
+    return any(str(record.get(name) or "").strip() for name in ("text", "tokens", "words", *columns))
 
 
 def _of_record(

@@ -5,11 +5,9 @@ weights, so the folder is kept in the cache of this machine, by the file's path,
 """
 
 import hashlib
-import io
 import json
 import re
 from collections.abc import Collection
-from contextlib import redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,20 +17,24 @@ from danlu.machine.door import opened
 from danlu.machine.extra import needed
 from danlu.machine.files import folder_in_place
 from danlu.machine.gguf_positions import FREQUENCIES, scale_positions
-from danlu.machine.quiet import quiet
+from danlu.machine.quiet import quiet_unpacking
 from danlu.refusal import Refusal
 
 MAGIC = b"GGUF"
-UNPACKING = 2  # higher whenever what is made of a file changes, so that what is kept is made anew
+UNPACKING = 3  # higher whenever what is made of a file changes, so that what is kept is made anew
 COMPOSED = ("qwen2",)
 """Pre-tokenizers whose texts are composed (NFC) first, which the files do not say."""
 
 USUAL_WIDTH = ("llama", "mistral", "qwen3")
 """Families whose heads transformers 5.23 takes for as wide as they usually are, whatever a file says."""
 
+TWO_SIDED = ("t5", "umt5")
+"""Families of which transformers 5.23 takes a gate for one of ReLU, where it is one of GELU, and for always there."""
+
 ONE_MATRIX = 0.1  # two quantised copies of one matrix differ by less, as a share of its norm; Q4_0 and Q8_0 by 0.08
 
 _EXPERTS = re.compile(r"_exps\b|\.exp_probs_b\.")  # weights that transformers knows under names of its own
+_BESIDE = re.compile(r"(v|a|mm)\.")  # of what sees or hears, beside a model of texts
 _FILLER = re.compile(r"\[PAD\d+\]")
 _TROUBLE = "this GGUF file could not be read"
 _REMEDY = "give a whole file of a family that transformers reads, or the folder that the file was made of"
@@ -58,8 +60,7 @@ def unpacked(path: Path) -> Path:
     key = hashlib.sha256(f"{path.resolve()} {there.st_size} {there.st_mtime_ns} {by}".encode()).hexdigest()
     folder = cache_folder() / "gguf" / f"{path.stem[:40]}-{key[:16]}"
     if not folder.is_dir():
-        bars = redirect_stderr(io.StringIO())
-        with opened(path, _TROUBLE, _REMEDY), folder_in_place(folder) as writing, quiet(), bars:
+        with opened(path, _TROUBLE, _REMEDY), folder_in_place(folder) as writing, quiet_unpacking():
             _refuse_piece(path)
             _write_model(path, writing)
             _write_tokenizer(path, writing)
@@ -67,7 +68,7 @@ def unpacked(path: Path) -> Path:
 
 
 def settings_of(path: Path) -> Any:
-    """The settings of the model in a file, with how wide its heads are and how positions are scaled.
+    """The settings of the model in a file, with how wide its heads are, what gates it and how positions are scaled.
 
     Raises:
         Refusal: they are scaled in a way that transformers has no settings for.
@@ -80,6 +81,10 @@ def settings_of(path: Path) -> Any:
     if settings.model_type in USUAL_WIDTH:
         widths = [field for key, field in reader.fields.items() if key.endswith(".attention.key_length")]
         settings.head_dim = int(widths[0].contents()) if widths else settings.head_dim
+    if settings.model_type in TWO_SIDED:
+        gated = any("ffn_gate" in tensor.name for tensor in reader.tensors)
+        settings.feed_forward_proj, settings.is_gated_act = ("gated-gelu", True) if gated else ("relu", False)
+        settings.dense_act_fn = "gelu_new" if gated else "relu"
     scale_positions(settings, reader, path)
     return settings
 
@@ -101,17 +106,16 @@ def _write_model(path: Path, folder: Path) -> None:
     import torch
     import transformers
     from safetensors.torch import save_model
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     settings = settings_of(path)
-    writes = settings.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    auto: Any = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
+    auto: Any = getattr(transformers, _auto_class(settings.model_type))
     told = {"config": settings, "dtype": torch.float32, "local_files_only": True, "output_loading_info": True}
     model, found = auto.from_pretrained(path.parent, gguf_file=path.name, **told)
     _refuse_lacking(path, found["missing_keys"])
     _refuse_unread(path, model)
     ends, words = model.get_output_embeddings(), model.get_input_embeddings()
-    if ends is not None and ends.weight is not words.weight and ends.weight.shape == words.weight.shape:
+    two = ends is not None and ends.weight is not words.weight and ends.weight.shape == words.weight.shape
+    if two and not model.config.is_encoder_decoder:  # where one matrix makes T5 scale what it writes
         apart = (ends.weight - words.weight).norm() / ends.weight.norm()
         if apart < ONE_MATRIX:  # one matrix upstream, quantised twice; the copy for the output is the finer one
             words.weight.data.copy_(ends.weight.data)
@@ -123,6 +127,15 @@ def _write_model(path: Path, folder: Path) -> None:
     if getattr(model, "generation_config", None) is not None:
         model.generation_config.save_pretrained(folder)
     save_model(model, str(folder / "model.safetensors"), {"format": "pt"})
+
+
+def _auto_class(family: str) -> str:
+    """The class of transformers that opens a family with the most that its weights can do."""
+    from transformers.models.auto import modeling_auto as known
+
+    if family in known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "AutoModelForSeq2SeqLM"
+    return "AutoModelForCausalLM" if family in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else "AutoModel"
 
 
 def _refuse_lacking(path: Path, names: Collection[str]) -> None:
@@ -147,7 +160,7 @@ def _refuse_unread(path: Path, model: Any) -> None:
     ]  # some families are named without what is about them
     read = {names.get_name(name, try_suffixes=ends) for name in [*model.state_dict(), *inner]} | {FREQUENCIES}
     for tensor in reader.tensors:
-        if tensor.name not in read and not _EXPERTS.search(tensor.name):
+        if tensor.name not in read and not _EXPERTS.search(tensor.name) and not _BESIDE.match(tensor.name):
             raise Refusal(
                 f"{path}: holds '{tensor.name}', which transformers does not read of the family '{family}', so the "
                 "model would answer otherwise; give the folder that the file was made of"

@@ -19,6 +19,17 @@ def quiet() -> Iterator[None]:
         yield from _silent()
 
 
+@contextmanager
+def quiet_unpacking() -> Iterator[None]:
+    """The same where transformers reads a GGUF file, of which it shows a bar that is none of its others."""
+    from transformers import modeling_gguf_pytorch_utils as unpacking
+    from transformers.utils import logging as words
+
+    with quiet():
+        unpacking.tqdm = words.tqdm  # type: ignore[attr-defined]  # which is silent with the others
+        yield
+
+
 def _silent() -> Iterator[None]:
     from transformers.utils import logging as words
 

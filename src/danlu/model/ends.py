@@ -115,7 +115,7 @@ class Endings:
 
     def _bias(self, named: tuple[tuple[str, float], ...]) -> dict[int, float]:
         if named != self._biases[0]:  # looking a token up takes 20 ms in a large vocabulary
-            self._biases = named, {self._token(name): value for name, value in named}
+            self._biases = named, {token_of(name, self.tokenizer, self.vocabulary): value for name, value in named}
         return self._biases[1]
 
     def _constraint(self, form: dict[str, Any]) -> Constraint | None:
@@ -170,18 +170,30 @@ class Endings:
             f"nothing to go on from: the text is empty, and the model names no {' or '.join(names)}; begin with a word"
         )
 
-    def _token(self, name: str) -> int:
-        if name.startswith("#") and name[1:].isdecimal():
-            if int(name[1:]) < self.vocabulary:
-                return int(name[1:])
-            raise Refusal(f"logit_bias: there is no token {name}; expected #0 to #{self.vocabulary - 1}")
-        known: Mapping[str, int] = self.tokenizer.get_vocab()
-        if name in known and known[name] < self.vocabulary:
-            return known[name]
-        (cut,) = tokenized([name], self.tokenizer, offsets=False, special=False, written=True)
-        ids = cut.ids
-        if len(ids) != 1:
-            raise Refusal(
-                f"logit_bias: '{name}' is {len(ids)} tokens; name one token, by its text or by its number as in '#123'"
-            )
-        return int(ids[0])
+
+def number_in(name: str) -> int | None:
+    """The number of a token that is named by it, as in '#123'; None where it is named by its text."""
+    return int(name[1:]) if name.startswith("#") and name[1:].isdecimal() else None
+
+
+def token_of(name: str, tokenizer: Tokenizer, vocabulary: int) -> int:
+    """The number of a token that a policy names, in a network with so many.
+
+    Raises:
+        Refusal: there is no such token, or it is several.
+    """
+    number = number_in(name)
+    if number is not None:
+        if number < vocabulary:
+            return number
+        raise Refusal(f"logit_bias: there is no token {name}; expected #0 to #{vocabulary - 1}")
+    known: Mapping[str, int] = tokenizer.get_vocab()
+    if name in known and known[name] < vocabulary:
+        return known[name]
+    (cut,) = tokenized([name], tokenizer, offsets=False, special=False, written=True)
+    ids = cut.ids
+    if len(ids) != 1:
+        raise Refusal(
+            f"logit_bias: '{name}' is {len(ids)} tokens; name one token, by its text or by its number as in '#123'"
+        )
+    return int(ids[0])

@@ -25,6 +25,10 @@ BLOCK, ROWS = 64, 2000
 after each of these."""
 
 
+_LEAST = np.finfo(np.float64).min / 4
+"""Where a model forbids a word altogether; of two infinite ones nothing could be told."""
+
+
 @dataclass(frozen=True)
 class Told:
     """What a model says of one record.
@@ -130,6 +134,7 @@ def _logs(form: Form, prompt: Filled, scored: Sequence[Scored]) -> Shares:
     logs_W = np.array([divided(template, each) for each in scored])
     logs_L = np.array([np.logaddexp.reduce(logs_W[list(words)]) for words in groups])
     counts_L = np.array([len(words) for words in groups])
+    logs_L = np.maximum(logs_L, _LEAST)
     return _normal(logs_L - np.log(counts_L) if template.several == "mean" else logs_L)
 
 

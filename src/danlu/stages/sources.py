@@ -104,7 +104,7 @@ def as_rewritten(data: Data | Sequence[Data], rewriters: Sequence[Rewriter], pla
 
 
 def _in_words(parts: Sequence[Rewriter]) -> str:
-    return ", ".join(part.kind for part in parts) or "nothing"
+    return ", ".join(part.kind for part in parts) or "no cleaner"
 
 
 def _named(source: Data) -> str:

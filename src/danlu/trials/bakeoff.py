@@ -131,7 +131,7 @@ def bakeoff(
                 if scored != name:  # what this refuses is no matter of the method, and would be refused of all
                     run(recipes[method], root, [name, scored], told, beside=True, seeds=chosen)
                 found.append(_baked(method, recipes[method], root, name, scored, metric, chosen))
-            row = _together(found) if found else Baked(method, seeds=0)
+            row = _together(found, seeds) if found else Baked(method, seeds=0)
             rows.append(replace(row, refused=lost[-1] if lost else None))
     baked = Bakeoff(recipe, name, scored, metric, seeds, tuple(rows))
     write_text(root / recipe.name / NAME, json.dumps(baked.to_plain(), ensure_ascii=False, indent=1) + "\n")
@@ -176,14 +176,15 @@ def _changes(method: str, stage: str) -> list[str]:
     kind, _, rest = method.partition(":")
     settings = list[str]()
     for piece in _parted(rest, ":") if rest else ():
-        if settings and not _SETTING.match(piece):  # a colon within a text
+        if settings and piece.strip() and not _SETTING.match(piece.strip()):  # a colon within a text
             settings[-1] += f":{piece}"
         else:
-            settings.append(piece)
-    if wrong := next((each for each in settings if not _SETTING.match(each)), None):
+            settings.append(piece.strip())
+    wrong = next((each for each in settings if not _SETTING.match(each)), None)
+    if wrong is not None:
         raise Refusal(f"--methods: '{wrong}' in '{method}' is no key=value; write, for example, lora:rank=4")
     own = [setting for setting in settings if not setting.startswith("train.")]
-    section = {"kind": kind} | keyed(own)
+    section = {"kind": kind.strip()} | keyed(own)
     return [f"{stage}.tuning={inline(section)}", *(f"{stage}.{each}" for each in settings if each not in own)]
 
 
@@ -238,9 +239,9 @@ def _json(file: Path) -> dict[str, Any]:
     return found
 
 
-def _together(found: Sequence[Baked]) -> Baked:
-    """One row of several seeds: means, and the ends of what they reached."""
-    if len(found) == 1:
+def _together(found: Sequence[Baked], seeds: int) -> Baked:
+    """One row of so many seeds, of which some came to nothing: means, and the ends of what they reached."""
+    if seeds == 1:
         return found[0]
     values = [each.value for each in found if each.value is not None]
     peaks = [each.peak_bytes for each in found if each.peak_bytes is not None]

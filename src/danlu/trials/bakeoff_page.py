@@ -85,13 +85,15 @@ def _retains(baked: Bakeoff) -> bool:
 
 def _table(baked: Bakeoff, _: Say) -> Html:
     rows: list[list[object]] = []
+    columns = len(_head(baked, _)) - 1
     for row in baked.rows:
         head = element("th", _named(row, baked, _), scope="row")
         if not row.seeds:
-            columns = len(_head(baked, _)) - 1
             rows.append([head, element("td", row.refused, colspan=columns, class_="quiet")])
         else:
             rows.append([head, *(cell(value) for value in _cells(row, baked, _)[1:])])
+        if row.seeds and row.refused is not None:
+            rows.append([element("th", "", scope="row"), element("td", row.refused, colspan=columns, class_="quiet")])
     return table([*_head(baked, _)], rows)
 
 

@@ -4,6 +4,7 @@ A trial is `run` with overrides, beside all other results. What a process that d
 under the same number, with the same values, from its own checkpoint; what a living one is at is left alone.
 """
 
+import errno
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -95,6 +96,10 @@ def search(
 
 
 _EXAMPLE = "ranges: {model.train.rate: {low: 1e-5, high: 1e-3, log: true}}"
+
+
+_GAVE_OUT = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+"""What goes wrong of the machine, whatever is computed."""
 
 
 @dataclass
@@ -230,9 +235,11 @@ class _AtWork:
 
 
 def _of_the_machine(error: BaseException) -> bool:
-    """Whether something could not be read or written, which no value of a trial has brought about."""
+    """Whether the disk or the memory of the machine gave out, which no value of a trial has brought about."""
     cause = error.__cause__
-    return cause is not None and (isinstance(cause, OSError) or _of_the_machine(cause))
+    if isinstance(cause, OSError) and cause.errno in _GAVE_OUT:
+        return True
+    return cause is not None and _of_the_machine(cause)
 
 
 def _folder(planned: Planned) -> str:

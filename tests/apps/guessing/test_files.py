@@ -2,7 +2,8 @@
 
 import pytest
 
-from danlu.apps.guessing.files import find_files, split_of
+from danlu.apps.guessing.files import find_files
+from danlu.apps.guessing.split_names import split_of
 from danlu.refusal import Refusal
 
 SPLITS = [
@@ -55,6 +56,8 @@ FOLDERS = [
     (["test-0.parquet", "test-1.parquet"], {"train": 1}),
     (["1.txt", "2.txt", "test.txt"], {"train": 1}),
     (["neg.txt", "pos.txt", "test.txt"], {"train": 2, "test": 1}),
+    (["intro.txt", "setup.txt", "test.md"], {"train": 1}),
+    (["train/a.csv", "train_old/b.jsonl", "dev/a.csv"], {"train": 1, "validation": 1}),
     (["train-1/a.csv", "train-2/a.csv", "test/a.csv", "train_logs/a.log"], {"train": 2, "test": 1}),
 ]
 

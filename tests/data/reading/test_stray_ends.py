@@ -91,3 +91,6 @@ def test_of_conll_u_words_alone_are_tokens(tmp_path: Path) -> None:
     assert list(bad_rows.mended.values()) == [2]
     (tmp_path / "b.conll").write_text("1-2\tO\n3.5\tO\n", encoding="utf-8")
     assert read(tmp_path / "b.conll", "conll") == [{"tokens": ["1-2", "3.5"], "tags": ["O", "O"]}]
+    (tmp_path / "c.tsv").write_text("1-1\t0-4\tDies\tO\n1-2\t5-8\tist\tO\n", encoding="utf-8")  # as WebAnno writes
+    webanno = Format.model_validate({"kind": "conll", "path": str(tmp_path / "c.tsv"), "token": 2, "tag": 3})
+    assert list(webanno.read()) == [{"tokens": ["Dies", "ist"], "tags": ["O", "O"]}]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from danlu.data.splitting.times import is_long_as_a_date, number_of, seconds_of
+from danlu.data.splitting.times import digits_of_a_date, number_of, seconds_of
 
 DAY = datetime(2024, 5, 31, tzinfo=UTC).timestamp()
 TIMES: list[tuple[Any, float | None]] = [
@@ -74,10 +74,10 @@ def test_dates_without_a_zone_do_not_depend_on_that_of_the_machine(zone: str, mo
 
 @pytest.mark.parametrize(
     ("value", "long"),
-    [(20240120, True), ("20249931", True), (20249931000000, True), (20240120.5, False), (2024, False), (None, False)],
+    [(20240120, 8), ("20249931", 8), (20249931000000, 14), (20240120.5, 0), (2024, 0), (None, 0)],
 )
-def test_whole_numbers_may_be_as_long_as_a_date(value: Any, long: bool) -> None:
-    assert is_long_as_a_date(value) is long
+def test_whole_numbers_may_be_as_long_as_a_date(value: Any, long: int) -> None:
+    assert digits_of_a_date(value) == long
 
 
 def test_a_number_counts_what_it_says_whatever_it_looks_like() -> None:

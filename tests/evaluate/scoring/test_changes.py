@@ -141,6 +141,9 @@ def test_evaluations_are_named_by_what_differs_in_their_paths(tmp_path, monkeypa
     assert _names(one, other) == ("a", "b")
     assert _names(one / "scores.json", other / "scores.json") == ("a", "b")
     assert _names(one, one) == ("A", "B")
+    assert _names(one / "scores.json", one / "old.json") == ("scores.json", "old.json")
+    (tmp_path / "best").symlink_to(one)
+    assert _names(tmp_path / "best", other)[0] == "best"
     monkeypatch.chdir(one.parent)
     assert _names(one, other.parent) == ("test", "b")
     assert _names(one.parent / "..", other)[0] == tmp_path.name

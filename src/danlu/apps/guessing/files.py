@@ -8,17 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from danlu.apps.guessing.split_names import SPLITS, bare, split_of
 from danlu.data.reading.guess import SUFFIXES
 from danlu.machine.remote import is_remote
 from danlu.refusal import Refusal
 
 DOCUMENTS = (".txt", ".md", ".html", ".htm")
 
-_SPLITS = {
-    "train": re.compile(r"(?<![a-z])train(ing)?(set|data)?(?![a-z])", re.IGNORECASE),
-    "validation": re.compile(r"(?<![a-z])(dev(el)?|valid|validation|val|eval)(set|data)?(?![a-z])", re.IGNORECASE),
-    "test": re.compile(r"(?<![a-z])test(set|data)?(?![a-z])", re.IGNORECASE),
-}
 
 CLASSES = re.compile(
     r"((class|label|category|tag)(e?s)?([_-]?(names?|list|map))?|categories|(id2|idx2|index2)label|label2(id|idx))"
@@ -95,11 +91,6 @@ def find_files(data: str, *, labelled: bool = True) -> Files:
     return replace(found, splits=splits, beside=len(splits) > 1)
 
 
-def split_of(name: str) -> str | None:
-    """The split that a name tells: of `emerging.dev.conll` validation."""
-    return next((split for split, pattern in _SPLITS.items() if pattern.search(name)), None)
-
-
 def _siblings(path: Path) -> list[Path]:
     """The files beside a training file that belong to it.
 
@@ -107,29 +98,21 @@ def _siblings(path: Path) -> list[Path]:
     all, unless they are named like another training file.
     """
     files = _data_files(path.parent)
-    others = {_bare(file) for file in files if split_of(file.name) == "train"} - {_bare(path)}
+    others = {bare(file) for file in files if split_of(file.name) == "train"} - {bare(path)}
     near = [file for file in files if file.suffix.lower() == path.suffix.lower() or len(files) <= 4]
-    own = {split_of(file.name) for file in near if _bare(file) == _bare(path)}
+    own = {split_of(file.name) for file in near if bare(file) == bare(path)}
     return [
         file
         for file in near
-        if _bare(file) == _bare(path) or (_bare(file) not in others and split_of(file.name) not in own)
+        if bare(file) == bare(path) or (bare(file) not in others and split_of(file.name) not in own)
     ]
-
-
-def _bare(path: Path) -> str:
-    """The name of a file without its split, its suffix and the numbers of its parts."""
-    name = path.name.partition(".")[0] if path.name.count(".") == 1 else path.name.rpartition(".")[0]
-    for pattern in _SPLITS.values():
-        name = pattern.sub("", name)
-    return re.sub(r"[\W\d_]+", "", name).lower()
 
 
 def _refuse_several(folder: Path, files: Sequence[Path]) -> None:
     """Raise `Refusal` for a folder of several data sets, each of which has a training file and another split."""
-    of = {split: {_bare(file) for file in files if split_of(file.name) == split} for split in _SPLITS}
+    of = {split: {bare(file) for file in files if split_of(file.name) == split} for split in SPLITS}
     if len(several := sorted(of["train"] & (of["validation"] | of["test"]))) > 1:
-        first = next(file for file in files if split_of(file.name) == "train" and _bare(file) == several[0])
+        first = next(file for file in files if split_of(file.name) == "train" and bare(file) == several[0])
         raise Refusal(
             f"{folder}: holds several data sets ({', '.join(several)}), each with splits of its own; name the training "
             f"file of one, as {first}"
@@ -149,8 +132,7 @@ def _in_zip(path: Path, found: Files) -> Files:
         return replace(found, splits={"train": [Given(str(path), {"member": names[0]})]})
     if not names:
         raise Refusal(f"{path}: the zip holds no file that danlu reads; name the file in it, as member=NAME")
-    there = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    raise Refusal(f"{path}: the zip holds several files ({there}); name one of them, as member={names[0]}")
+    raise Refusal(f"{path}: the zip holds several files ({_some(names)}); name one of them, as member={names[0]}")
 
 
 def _in_folder(folder: Path, *, labelled: bool) -> Files:
@@ -168,15 +150,14 @@ def _in_folder(folder: Path, *, labelled: bool) -> Files:
     splits, others = _by_split(files), [file for file in files if split_of(file.name) is None]
     if "train" in splits:
         return Files(splits, classes, tuple(file.name for file in others))
-    if _are_about_folders(files, folder) or _are_documents(others):
+    if _are_about_folders(files, folder) or _are_documents(files) or _are_documents(others):
         splits = {}
     if splits and others:
         return Files({"train": _records_of(others, folder, labelled=labelled), **splits}, classes)
     if len(splits) > 1:
-        names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
         raise Refusal(
-            f"{folder}: holds files for validation and test ({names}) and none to learn from; put one beside them, or "
-            f"name one of them, as {files[0]}"
+            f"{folder}: holds files for validation and test ({_some(files)}) and none to learn from; put one beside "
+            f"them, or name one of them, as {files[0]}"
         )
     return Files({"train": _records_of_folder(folder, labelled=labelled)}, classes)
 
@@ -205,7 +186,9 @@ def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> dict
             inner.setdefault(split, []).append(path)
     if "train" not in inner:
         return {}
-    return {split: [given for path in inner[split] for given in read(path)] for split in _SPLITS if split in inner}
+    for split, paths in inner.items():  # numbers are parts of one; train beside train_old is the one that is meant
+        inner[split] = [path for path in paths if not bare(Path(f"{path.name}.folder"))] or paths
+    return {split: [given for path in inner[split] for given in read(path)] for split in SPLITS if split in inner}
 
 
 def _annotated(folder: Path) -> list[Given]:
@@ -231,8 +214,9 @@ def _records_of(files: Sequence[Path], folder: Path, *, labelled: bool) -> list[
     if _are_documents(files):
         return [Given(_told(folder), {"kind": "folder"})]
     if len(suffixes) > 1:
-        names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
-        raise Refusal(f"{folder}: holds files of several kinds ({names}); name one of them instead of the folder")
+        raise Refusal(
+            f"{folder}: holds files of several kinds ({_some(files)}); name one of them instead of the folder"
+        )
     pattern = f"*{files[0].suffix}"
     named = any(sign in str(folder) for sign in "*?[")  # a pattern would take the folder's own name for one
     if named or set(folder.glob(pattern)) != set(files):  # it would take in what is no data, such as names of classes
@@ -284,12 +268,16 @@ def _by_split(files: Iterable[Path]) -> dict[str, list[Given]]:
     return _grouped([str(file) for file in files], lambda name: Given(_told(name)))
 
 
+def _some(names: Sequence[str | Path]) -> str:
+    return ", ".join(Path(name).name for name in names[:8]) + (", ..." if len(names) > 8 else "")
+
+
 def _grouped(names: Iterable[str], given: Callable[[str], Given]) -> dict[str, list[Given]]:
     found: dict[str, list[Given]] = {}
     for name in names:
         if split := split_of(Path(name).name):
             found.setdefault(split, []).append(given(name))
-    return {split: found[split] for split in _SPLITS if split in found}
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def _data_files(folder: Path) -> list[Path]:

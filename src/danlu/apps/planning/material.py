@@ -31,7 +31,7 @@ from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.size import outlined
 from danlu.stages.sizing import sized
-from danlu.stages.sources import with_segmenters, with_split
+from danlu.stages.sources import rewriters_for, with_segmenters, with_split
 from danlu.stages.stage import Place
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -154,7 +154,8 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     given = {name: _source(role, yard, place)[0] for name, role in stage.roles.items()}
     begun = begun_roles(task, given)
     learners = {} if auto else learners_for(task, given, source)
-    prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed, learners)
+    rewriters = rewriters_for(stage.data, place) if known else []
+    prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
     if auto:
         if learnt is None:
             raise Refusal(

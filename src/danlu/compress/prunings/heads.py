@@ -32,7 +32,7 @@ class Heads(Pruning):
         found, config = blocks(model), model.config
         heads, memories, width = config.num_attention_heads, config.num_key_value_heads, head_width(model)
         groups = heads if memories == 1 else memories  # a single memory is read by all heads, which go one by one
-        fewer = share_of(self.share, groups, self.kind, "heads" if groups == heads else "groups of heads")
+        fewer = share_of(self.share, groups, self.kind, "heads" if groups == heads else "groups")
         if self.importance == "gradient":
             matters = by_gradient(subject, units_of_heads(subject))
         else:

@@ -20,6 +20,7 @@ from danlu.text.tokenizing.narrowed import narrowed
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 ROOM = 2**20  # tokens a row that several records share may have
+_SUPPRESSED, _BAD_WORDS = ("suppress_tokens", "begin_suppress_tokens"), "bad_words_ids"  # never written, so they may go
 
 
 class Vocabulary(Pruning):
@@ -48,7 +49,7 @@ class Vocabulary(Pruning):
         encoded = _encoded(subject, fresh)
         counts_V = _counts(encoded, max(before, len(fresh)))
         used = {*np.flatnonzero(counts_V >= self.least).tolist(), *(each for ids in named.values() for each in ids)}
-        used |= numbers_in(subject.task) | tokens_asked(encoded)
+        used |= numbers_in(subject.task, fresh, before) | tokens_asked(encoded)
         if counts_from_padding(model):  # positions are counted from the number of the padding token on
             used |= set(range(int(model.config.pad_token_id) + 1))
         left = narrowed(narrow, {number for number in used if number < len(fresh)})
@@ -115,4 +116,9 @@ def _renumbered(settings: Mapping[str, Any], moved: Mapping[int, int]) -> dict[s
     for name, numbers in _token_ids(settings).items():
         places = [moved[number] for number in numbers if number in moved]
         found[name] = places if isinstance(settings[name], list) else next(iter(places), None)
+    for name in _SUPPRESSED:
+        if suppressed := settings.get(name):
+            found[name] = [moved[number] for number in suppressed if number in moved] or None
+    if words := settings.get(_BAD_WORDS):
+        found[_BAD_WORDS] = [[moved[number] for number in word] for word in words if set(word) <= set(moved)] or None
     return found

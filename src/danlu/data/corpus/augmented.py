@@ -33,11 +33,7 @@ class Augmented:
         counts = ", ".join(f"{kind} {count:,}" for kind, count in self.made)
         told = [_("new rows for training: {counts}").format(counts=counts)]
         if self.held:
-            told.append(
-                _("{count:,} of the new rows are left out, for validation or test has their text").format(
-                    count=self.held
-                )
-            )
+            told.append(_("{count:,} more are left out, for validation or test has their text").format(count=self.held))
         nothing = _("! the augmenter {kind} made no new row of these records")
         return told + [nothing.format(kind=kind) for kind, count in self.made if not count]
 
@@ -55,5 +51,7 @@ def augment_train(
     kept = ~np.isin(folded_keys([text_of(record, column) for record in added])[:, 0], held[:, 0])
     records += [record for record, stays in zip(added, kept.tolist(), strict=True) if stays]
     save_split(folder, "train", records)
-    counts = [(part.kind, len(rows)) for part, rows in zip(augmenters, made, strict=True)]
+    ends = np.cumsum([len(rows) for rows in made])
+    parts = np.split(kept, ends[:-1])
+    counts = [(part.kind, int(own.sum())) for part, own in zip(augmenters, parts, strict=True)]
     return Augmented(len(records), counts, int((~kept).sum()))

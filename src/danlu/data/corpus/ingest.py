@@ -21,7 +21,7 @@ from danlu.data.duplicates.folded import Folded, folded
 from danlu.data.duplicates.minhash import band_keys
 from danlu.data.labels import is_fraction, key_of, label_of
 from danlu.data.record import Columns, Record, asked_of, entity_labels, is_labelled, opinion_of, text_of, truth_of
-from danlu.data.splitting.times import MILLISECONDS, is_long_as_a_date, number_of, seconds_of
+from danlu.data.splitting.times import MILLISECONDS, digits_of_a_date, number_of, seconds_of
 from danlu.refusal import Refusal, of_record
 
 CHUNK = 2**22
@@ -283,11 +283,11 @@ def _column(records: Sequence[Record], places: Sequence[str], column: str, key: 
 
 
 def _times(values: Sequence[Any], places: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The time of each row, what it counts as a number, NaN for none, and whether that is only as long as a date."""
+    """The time of each row, what it counts as a number, NaN for none, and its digits where it is as long as a date."""
     times = np.array([_time(value, place) for value, place in zip(values, places, strict=True)], np.float64)
     counted = np.array([number_of(value, MILLISECONDS) for value in values], np.float64)  # NaN for None
-    long = np.array([is_long_as_a_date(value) for value in values], bool)
-    return {"time": times, "counted": counted, "no_date": long & (times == counted)}
+    digits = np.array([digits_of_a_date(value) for value in values], np.int8)
+    return {"time": times, "counted": counted, "digits": digits}
 
 
 def _time(value: Any, place: str) -> float:

@@ -101,13 +101,16 @@ class Spool:
         """Each row's point in time, (N,); the plain numbers where some are as long as a date and are none.
 
         Raises:
-            Refusal: others are dates, however they are read.
+            Refusal: others are dates, and not numbers of the same length.
         """
-        if not (no_dates := self.values("no_date")).any():
-            return self.values("time")
-        counted: NDArray[np.float64] = self.values("counted")
-        if not (dates := np.isnan(counted)).any():
-            return counted
+        times: NDArray[np.float64] = self.values("time")
+        counted, digits = self.values("counted"), self.values("digits")
+        no_dates = (digits > 0) & (times == counted)
+        dates = (times != counted) & (digits != digits[no_dates].max(initial=0))
+        if not no_dates.any():
+            return times
+        if not dates.any():
+            return np.asarray(counted, np.float64)
         number, date = (self.where(int(np.argmax(marks))) for marks in (no_dates, dates))
         raise Refusal(
             f"{number}: the number in '{column}' is as long as a date and is none, and {date} has a date there, so "

@@ -137,6 +137,16 @@ class Counts:
     unlabelled: int
 
 
+def asked_in_words(clusters: Clusters, said: Said, language: str = "en") -> list[str]:
+    """A line where records have a text of others and stay, for something else is asked of it, in either language."""
+    repeats, left = (len(each.exact) - len(np.unique(each.exact)) for each in (clusters, clusters.apart(said.asked)))
+    told = translator(language)(
+        "{count:,} records have the text of another and stay, for their pair, question, choices or documents to rank "
+        "differ"
+    )
+    return [told.format(count=repeats - left)] if repeats > left else []
+
+
 def surveyed(
     counts: Counts,
     clusters: Clusters,

@@ -48,10 +48,11 @@ def number_of(value: Any, milliseconds: float = math.inf) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def is_long_as_a_date(value: Any) -> bool:
-    """Whether a whole number has as many digits as a date that is written without hyphens."""
+def digits_of_a_date(value: Any) -> int:
+    """How many digits a whole number has, if as many as a date that is written without hyphens; else 0."""
     number = number_of(value)
-    return number is not None and number.is_integer() and _DIGITS.fullmatch(f"{number:.0f}") is not None
+    text = f"{number:.0f}" if number is not None and number.is_integer() else ""
+    return len(text) if _DIGITS.fullmatch(text) else 0
 
 
 def _of_text(text: str, zone: timezone) -> float | None:

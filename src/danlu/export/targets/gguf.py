@@ -1,9 +1,7 @@
 """GGUF: the files of llama.cpp (Gerganov, 2023), weights, settings and vocabulary in one."""
 
-import io
 import re
 from collections.abc import Iterator
-from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +16,7 @@ from danlu.export.target import Original, Target
 from danlu.machine.door import opened
 from danlu.machine.extra import needed
 from danlu.machine.gguf import settings_of
-from danlu.machine.quiet import quiet
+from danlu.machine.quiet import quiet_unpacking
 from danlu.machine.seed import drawn
 from danlu.model.ends import Endings
 from danlu.refusal import Refusal
@@ -80,7 +78,7 @@ class ToGguf(Target):
         import transformers
 
         remedy = "export to onnx, openvino or safetensors"
-        with opened(place, "cannot be read again", remedy), quiet(), redirect_stderr(io.StringIO()):  # its bars
+        with opened(place, "cannot be read again", remedy), quiet_unpacking():
             told = {"config": settings_of(place), "dtype": torch.float32, "local_files_only": True}
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(place.parent, gguf_file=place.name, **told)
         return TorchNetwork(model.eval(), original.bundle.network.cores)

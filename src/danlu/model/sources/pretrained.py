@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from pydantic import Field
 from transformers import PreTrainedModel
 
@@ -56,7 +57,7 @@ class Pretrained(Source):
         def fresh(told: str) -> None:
             if not whole:
                 say(told)
-            else:
+            elif auto_class != "AutoModel":  # of a trunk alone nobody reads the pooler, and the rest is never fresh
                 raise Refusal(f"{told}; what is asked of it must be learnt first, in a stage of kind 'train'")
 
         folder = local_folder(self.path, FILES)
@@ -66,7 +67,7 @@ class Pretrained(Source):
 
         network, report = opened(config)
         if auto_class == "AutoModel":
-            _let_go_of_pooler(network, report)
+            _empty_pooler(network, report)
         _refuse_missing(self.path, network, report)
         if config.get("id2label"):
             known = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
@@ -99,12 +100,12 @@ class Pretrained(Source):
         return self.path
 
 
-def _let_go_of_pooler(network: PreTrainedModel, report: dict[str, Any]) -> None:
-    """Drop a pooler that would begin fresh: of a trunk alone nobody reads it, and each opening would draw another."""
-    fresh = {key for key in report["missing_keys"] if key.startswith("pooler.")}
-    if fresh and getattr(network, "pooler", None) is not None:
-        network.pooler = None  # type: ignore[assignment]
-        report["missing_keys"] = set(report["missing_keys"]) - fresh
+@torch.no_grad()
+def _empty_pooler(network: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Let a pooler that begins fresh be 0: of a trunk alone nobody reads it, and each opening would draw another."""
+    for name, parameter in network.named_parameters():
+        if name.startswith("pooler.") and name in report["missing_keys"]:
+            parameter.zero_()
 
 
 def _refuse_random_rows(path: str, network: PreTrainedModel, tokenizer: Tokenizer) -> None:

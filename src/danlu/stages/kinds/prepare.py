@@ -26,7 +26,7 @@ from danlu.data.corpus.paragraphs import RepeatedParagraphs, without_repeated_pa
 from danlu.data.corpus.prepared import CLEANERS, SPLITS, Writers, put_in_place
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.stored import mixed_in_words
-from danlu.data.corpus.survey import Counts, Said, Survey, in_words, surveyed
+from danlu.data.corpus.survey import Counts, Said, Survey, asked_in_words, in_words, surveyed
 from danlu.data.duplicates.alike import Forest, join_equal
 from danlu.data.duplicates.dedup import Clusters, Rows, contested, first_of_each
 from danlu.data.reading.bad_rows import BadRows
@@ -115,7 +115,8 @@ class _Preparation:
         said = spool.said(self.labels[0])
         rng = generator(place.seed, "survey")
         found = surveyed(self._counts(), clusters, said, self.characters, rng)
-        self._say([*in_words(found, place.language), *self.spelled.in_words(place.language)])
+        asked = asked_in_words(clusters, said, place.language)
+        self._say([*in_words(found, place.language), *asked, *self.spelled.in_words(place.language)])
         rows = self._kept(clusters, said)
         self._say(self.dropped.in_words(place.language))
         if not len(rows):

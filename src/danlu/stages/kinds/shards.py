@@ -158,7 +158,8 @@ class _Streamed(Sequence[Record]):
     def __getitem__(self, row: slice) -> list[Record]: ...
     def __getitem__(self, row: int | slice) -> Record | list[Record]:
         if isinstance(row, slice):
-            return list(islice(self, *row.indices(len(self))))
+            first = (row.start or 0) >= 0 and row.stop is not None and 0 <= row.stop <= len(self.first)
+            return (self.first if first else list(self))[row]
         place = row if row >= 0 else range(len(self))[row]
         found = self.first[place:] or list(islice(self, place, place + 1))
         return found[0]

@@ -49,10 +49,10 @@ class Conll(TextFormat):
 
     def _record(self, sentence: list[tuple[int, str]], name: str, bad_rows: BadRows) -> Record | None:
         tokens, tags = [], []
-        for number, line in sentence:
-            tabs = self.separator == "tab" or (self.separator == "auto" and "\t" in line)
-            fields = line.split("\t") if tabs else _BLANKS.split(line.strip(" \t\r\n"))
-            if self._repeats(fields):
+        rows = [self._fields(line) for _, line in sentence]
+        numbered = any(fields[0].isdecimal() for fields in rows)
+        for (number, _), fields in zip(sentence, rows, strict=True):
+            if numbered and self._repeats(fields):
                 bad_rows.mend("lines of CoNLL-U that stand for several words, or for none, left out")
                 continue
             try:
@@ -73,8 +73,12 @@ class Conll(TextFormat):
                 bad_rows.mend("tokens without a character left out")
         return {"tokens": tokens, "tags": to_bio(tags) if self.entities else tags} if tokens else None
 
+    def _fields(self, line: str) -> list[str]:
+        tabs = self.separator == "tab" or (self.separator == "auto" and "\t" in line)
+        return line.split("\t") if tabs else _BLANKS.split(line.strip(" \t\r\n"))
+
     def _repeats(self, fields: list[str]) -> bool:
-        """Whether a line of CoNLL-U is no word: the range of several that follow, or an empty node."""
+        """Whether a line among numbered words is none, as in CoNLL-U: a range of several, or an empty node."""
         return self.token not in (0, -len(fields)) and _NO_WORD.fullmatch(fields[0]) is not None
 
 
