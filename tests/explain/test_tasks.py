@@ -98,6 +98,8 @@ def test_a_written_token_has_the_log_odds_that_the_model_gives_it(opened):
 def test_rows_without_words_are_left_out_whatever_the_task(opened, kind):
     told = explain(opened(kind), ["这本书", "", "\n", "书很好"], FAST, checked=False, written=1)
     assert {each.record for each in told} == {0, 3}
+    with pytest.raises(Refusal, match="record 2: there is no column 'text'"):
+        explain(opened(kind), ["这本书", {"txt": "书"}], FAST, checked=False, written=1)
 
 
 def test_an_answer_is_read_at_its_ends(opened):

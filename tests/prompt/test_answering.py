@@ -161,3 +161,6 @@ def test_a_word_that_is_forbidden_altogether_is_no_answer() -> None:
     for found in answered(Stated(said), prompt, RECORDS, Shots(prompt, [], RECORDS, "")):
         assert np.isfinite(found.shares).all()
         assert found.raw.tolist() == pytest.approx([0.0, 1.0])
+    none = dict.fromkeys(said, (-math.inf, -math.inf))
+    for found in answered(Stated(none), prompt, RECORDS, Shots(prompt, [], RECORDS, "")):
+        assert (found.raw.tolist(), found.shares.tolist()) == ([0.5, 0.5], [0.5, 0.5])

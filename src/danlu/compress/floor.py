@@ -74,6 +74,7 @@ def floor_of(text: str, task: Task) -> Floor:
             f"task {task.kind} is measured by {', '.join(task.metrics)}"
         )
     if sign in ("", ">=", "<="):
+        _refuse_beyond(text, metric, number, match[4])
         right, value = ">=" if higher else "<=", _with_unit(number, match[4], metric)
         if match[4] and not sign:
             raise Refusal(
@@ -85,7 +86,12 @@ def floor_of(text: str, task: Task) -> Floor:
             raise Refusal(
                 f"--floor '{text}': {metric} must lie on the other side of a floor; write '{metric} {right} {value}'"
             )
-        return Floor(metric, bound=number if metric in OWN_UNIT else _bound(text, metric, sign, number, match[4]))
+        if match[4] and 0 < number < 1 and higher and metric not in OWN_UNIT:
+            raise Refusal(
+                f"--floor '{text}': {number:g} {match[4]} is a value of {number / 100:g}; write '{metric} {sign} "
+                f"{number / 100:g}' if that is meant, or '{metric} {sign} {number:g}' for {number * 100:g} %"
+            )
+        return Floor(metric, bound=number / 100 if match[4] and metric not in OWN_UNIT else number)
     if number and (sign == "+") == higher:
         right = "-" if higher else "+"
         raise Refusal(
@@ -103,18 +109,14 @@ def _with_unit(number: float, unit: str | None, metric: str) -> str:
     return f"{number:g} {unit}" if unit else f"{number:g}"
 
 
-def _bound(text: str, metric: str, sign: str, number: float, unit: str | None) -> float:
-    """The value of a metric between 0 and 1 that is written as a number with or without a unit."""
+def _refuse_beyond(text: str, metric: str, number: float, unit: str | None) -> None:
+    """Refuse a number that a metric between 0 and 1 cannot have."""
+    if metric in OWN_UNIT:
+        return
     if number > 100:
         raise Refusal(f"--floor '{text}': {metric} lies between 0 and 1, or 0 and 100 %; write a number in between")
-    if unit and 0 < number < 1:
-        raise Refusal(
-            f"--floor '{text}': {number:g} {unit} is a value of {number / 100:g}; write '{metric} {sign} "
-            f"{number / 100:g}' if that is meant, or '{metric} {sign} {number:g}' for {number * 100:g} %"
-        )
     if not unit and number > 1:
         raise Refusal(
             f"--floor '{text}': {metric} lies between 0 and 1; write '{metric} {number / 100:g}' for {number:g} %, or "
             f"'{metric} -{number:g}' for so many points below the original"
         )
-    return number / 100 if unit else number

@@ -33,7 +33,7 @@ def tested(data: Path, settings: Sequence[str], split: str, bundle: str) -> list
 def settings_for(data: Path, settings: Sequence[str], file: Path | None, *, labelled: bool = True) -> list[str]:
     """Those of the `settings` of `data` that hold for another file too, if it has the same suffix.
 
-    Of `columns` those that the file has; none of a truth where nobody looks at labels.
+    Of `columns` not those that the file calls as they should be, nor a truth where nobody looks at labels.
 
     Raises:
         Refusal: a setting is wrong, or the file cannot be read.
@@ -47,7 +47,9 @@ def settings_for(data: Path, settings: Sequence[str], file: Path | None, *, labe
     form = guess(str(file), settings=others)
     _, first = next(form.rows_of(form.shards()[0], BadRows()), (0, {}))
     there = [*first]
-    known = {name: old for name, old in columns.items() if old in there and (labelled or name not in TRUTHS)}
+    own = {name for name, old in columns.items() if name in there and old not in there}  # called as they should be
+    unread = own if labelled else own | TRUTHS
+    known = {name: old for name, old in columns.items() if name not in unread}
     return [*others, f"columns={json.dumps(known, ensure_ascii=False)}"]
 
 

@@ -78,7 +78,7 @@ def explain(
     found = []
     for number, item in enumerate(items):
         given = {"text": item} if isinstance(item, str) else dict(item)
-        if len(items) > 1 and not _says(given, predictor.task.reads):
+        if len(items) > 1 and _is_blank(given, predictor.task.reads):
             continue
         try:
             found += _of_record(predictor, inside, explainer, given, number, wanted, checked=checked)
@@ -91,9 +91,10 @@ def explain(
     return found
 
 
-def _says(record: Record, columns: Sequence[str]) -> bool:
-    """Whether anything stands in the columns that a task reads."""
-    return any(str(record.get(name) or "").strip() for name in ("text", "tokens", "words", *columns))
+def _is_blank(record: Record, columns: Sequence[str]) -> bool:
+    """Whether nothing stands in the columns that a task reads and that are there."""
+    there = [record[name] for name in ("text", "tokens", "words", *columns) if name in record]
+    return bool(there) and all(value is None or not str(value).strip() or value == [] for value in there)
 
 
 def _of_record(

@@ -25,7 +25,7 @@ BLOCK, ROWS = 64, 2000
 after each of these."""
 
 
-_LEAST = np.finfo(np.float64).min / 4
+LEAST = np.finfo(np.float64).min / 4
 """Where a model forbids a word altogether; of two infinite ones nothing could be told."""
 
 
@@ -134,12 +134,13 @@ def _logs(form: Form, prompt: Filled, scored: Sequence[Scored]) -> Shares:
     logs_W = np.array([divided(template, each) for each in scored])
     logs_L = np.array([np.logaddexp.reduce(logs_W[list(words)]) for words in groups])
     counts_L = np.array([len(words) for words in groups])
-    logs_L = np.maximum(logs_L, _LEAST)
+    logs_L = np.maximum(logs_L, LEAST)
     return _normal(logs_L - np.log(counts_L) if template.several == "mean" else logs_L)
 
 
 def _normal(logs_L: Shares) -> Shares:
     """Logarithms of shares that add up to 1."""
+    logs_L = logs_L - logs_L.max()  # of the lowest number there is a half would be lost to rounding
     return np.asarray(logs_L - np.logaddexp.reduce(logs_L), np.float64)
 
 

@@ -20,7 +20,7 @@ from danlu.evaluate.scoring.proportion import mean_of, share_of
 from danlu.evaluate.scoring.score import score_sides
 from danlu.evaluate.scoring.side import Side
 from danlu.evaluate.scoring.worst_errors import worst
-from danlu.prompt.answering import BLOCK, divided
+from danlu.prompt.answering import BLOCK, LEAST, divided
 from danlu.prompt.rewritten import rewritten
 from danlu.prompt.scorer import Scorer
 from danlu.recipe.part import find
@@ -233,7 +233,7 @@ def _answers(scorer: Scorer, template: PromptTemplate, prompts: Sequence[Filled]
     """The likeliest choice of each question, the first of equal ones, with the share of each."""
     for start in range(0, len(prompts), BLOCK):
         for scored in scorer.scored(prompts[start : start + BLOCK], template.chat):
-            logs_L = np.array([divided(template, each) for each in scored])
+            logs_L = np.maximum([divided(template, each) for each in scored], LEAST)
             shares_L = np.exp(logs_L - logs_L.max())
             yield {"choice": int(logs_L.argmax()), "scores": (shares_L / shares_L.sum()).tolist()}
 

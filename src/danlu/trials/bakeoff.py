@@ -174,9 +174,10 @@ def _trained(recipe: Recipe, stage: str | None) -> str:
 def _changes(method: str, stage: str) -> list[str]:
     """The overrides that a method is: its section, and what it says of the training."""
     kind, _, rest = method.partition(":")
-    settings = list[str]()
-    for piece in _parted(rest, ":") if rest else ():
-        if settings and piece.strip() and not _SETTING.match(piece.strip()):  # a colon within a text
+    settings, pieces = list[str](), _parted(rest, ":") if rest else []
+    for piece in pieces:
+        within = piece.strip() or pieces[-1].strip()  # else the last colon has nothing behind it
+        if settings and within and not _SETTING.match(piece.strip()):  # a colon within a text
             settings[-1] += f":{piece}"
         else:
             settings.append(piece.strip())

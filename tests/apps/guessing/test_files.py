@@ -57,6 +57,9 @@ FOLDERS = [
     (["1.txt", "2.txt", "test.txt"], {"train": 1}),
     (["neg.txt", "pos.txt", "test.txt"], {"train": 2, "test": 1}),
     (["intro.txt", "setup.txt", "test.md"], {"train": 1}),
+    (["corpus.zh.txt", "valid.zh.txt", "test.zh.txt"], {"train": 1, "validation": 1, "test": 1}),
+    (["news.md", "valid.md", "test.md"], {"train": 1, "validation": 1, "test": 1}),
+    (["train/a.csv", "train_part2/a.csv", "train.v3/a.csv", "dev/a.csv"], {"train": 3, "validation": 1}),
     (["train/a.csv", "train_old/b.jsonl", "dev/a.csv"], {"train": 1, "validation": 1}),
     (["train-1/a.csv", "train-2/a.csv", "test/a.csv", "train_logs/a.log"], {"train": 2, "test": 1}),
 ]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from danlu.apps.guessing.split_names import SPLITS, bare, split_of
+from danlu.apps.guessing.split_names import SPLITS, bare, is_part, split_of
 from danlu.data.reading.guess import SUFFIXES
 from danlu.machine.remote import is_remote
 from danlu.refusal import Refusal
@@ -142,15 +142,16 @@ def _in_folder(folder: Path, *, labelled: bool) -> Files:
         used = {given.fixed.get("split") for each in saved.values() for given in each}
         return Files(saved, ignored=tuple(name for name in _saved_splits(folder) if name not in used))
     if any(folder.rglob("*.ann")):
-        return Files(_folders_by_split(folder, _annotated) or {"train": [Given(_told(folder))]})
-    if splits := _folders_by_split(folder, partial(_records_of_folder, labelled=labelled)):
-        return Files(splits, classes)
+        return _folders_by_split(folder, _annotated) or Files({"train": [Given(_told(folder))]})
+    if found := _folders_by_split(folder, partial(_records_of_folder, labelled=labelled)):
+        return replace(found, class_list=classes)
     files = _data_files(folder)
     _refuse_several(folder, files)
     splits, others = _by_split(files), [file for file in files if split_of(file.name) is None]
     if "train" in splits:
         return Files(splits, classes, tuple(file.name for file in others))
-    if _are_about_folders(files, folder) or _are_documents(files) or _are_documents(others):
+    mixed = len({_suffix(file) for file in files}) > 1  # as documents may be, and splits are not
+    if _are_about_folders(files, folder) or _are_documents(others) or (mixed and _are_documents(files)):
         splits = {}
     if splits and others:
         return Files({"train": _records_of(others, folder, labelled=labelled), **splits}, classes)
@@ -178,17 +179,18 @@ def _saved_splits(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if (path / "state.json").is_file())
 
 
-def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> dict[str, list[Given]]:
-    """What lies in folders that are called train, dev, test; none unless there is one for training."""
+def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> Files | None:
+    """What lies in folders that are called train, dev, test; None unless there is one for training."""
     inner: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and (split := split_of(path.name)) and (_data_files(path) or _class_folders(path)):
             inner.setdefault(split, []).append(path)
     if "train" not in inner:
-        return {}
-    for split, paths in inner.items():  # numbers are parts of one; train beside train_old is the one that is meant
-        inner[split] = [path for path in paths if not bare(Path(f"{path.name}.folder"))] or paths
-    return {split: [given for path in inner[split] for given in read(path)] for split in SPLITS if split in inner}
+        return None
+    meant = {split: [path for path in paths if is_part(path.name)] or paths for split, paths in inner.items()}
+    ignored = tuple(path.name for split, paths in inner.items() for path in paths if path not in meant[split])
+    found = {split: [given for path in meant[split] for given in read(path)] for split in SPLITS if split in meant}
+    return Files(found, ignored=ignored)
 
 
 def _annotated(folder: Path) -> list[Given]:

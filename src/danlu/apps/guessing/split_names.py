@@ -21,3 +21,10 @@ def bare(path: Path) -> str:
     for pattern in SPLITS.values():
         name = pattern.sub("", name)
     return re.sub(r"[\W\d_]+", "", name).lower()
+
+
+def is_part(name: str) -> bool:
+    """Whether the name of a folder is that of a split or of a numbered part of one: `train`, `train_part2`."""
+    for pattern in SPLITS.values():
+        name = pattern.sub("", name)
+    return re.fullmatch(r"(part|shard|chunk|v)?\d+|", re.sub(r"[\W_]+", "", name).lower()) is not None

@@ -19,12 +19,13 @@ from danlu.language import translator
 class Augmented:
     """What augmenters made of a training split.
 
-    - `rows`: that the split then has; `made`: new ones by augmenter, in order.
+    - `rows`: that the split then has; `made`: new ones by augmenter, in order; `idle`: augmenters that made none.
     - `held`: new ones that were left out, for their text is held out.
     """
 
     rows: int
     made: list[tuple[str, int]]
+    idle: list[str]
     held: int
 
     def in_words(self, language: str = "en") -> list[str]:
@@ -35,7 +36,7 @@ class Augmented:
         if self.held:
             told.append(_("{count:,} more are left out, for validation or test has their text").format(count=self.held))
         nothing = _("! the augmenter {kind} made no new row of these records")
-        return told + [nothing.format(kind=kind) for kind, count in self.made if not count]
+        return told + [nothing.format(kind=kind) for kind in self.idle]
 
 
 def augment_train(
@@ -54,4 +55,5 @@ def augment_train(
     ends = np.cumsum([len(rows) for rows in made])
     parts = np.split(kept, ends[:-1])
     counts = [(part.kind, int(own.sum())) for part, own in zip(augmenters, parts, strict=True)]
-    return Augmented(len(records), counts, int((~kept).sum()))
+    idle = [part.kind for part, rows in zip(augmenters, made, strict=True) if not rows]
+    return Augmented(len(records), counts, idle, int((~kept).sum()))

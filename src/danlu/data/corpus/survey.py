@@ -137,9 +137,9 @@ class Counts:
     unlabelled: int
 
 
-def asked_in_words(clusters: Clusters, said: Said, language: str = "en") -> list[str]:
-    """A line where records have a text of others and stay, for something else is asked of it, in either language."""
-    repeats, left = (len(each.exact) - len(np.unique(each.exact)) for each in (clusters, clusters.apart(said.asked)))
+def asked_in_words(rows: Rows, clusters: Clusters, said: Said, language: str = "en") -> list[str]:
+    """A line where some `rows` have the text of others, for something else is asked of it, in either language."""
+    repeats, left = (len(rows) - len(np.unique(each.exact[rows])) for each in (clusters, clusters.apart(said.asked)))
     told = translator(language)(
         "{count:,} records have the text of another and stay, for their pair, question, choices or documents to rank "
         "differ"

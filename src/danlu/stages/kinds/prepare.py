@@ -115,10 +115,9 @@ class _Preparation:
         said = spool.said(self.labels[0])
         rng = generator(place.seed, "survey")
         found = surveyed(self._counts(), clusters, said, self.characters, rng)
-        asked = asked_in_words(clusters, said, place.language)
-        self._say([*in_words(found, place.language), *asked, *self.spelled.in_words(place.language)])
+        self._say([*in_words(found, place.language), *self.spelled.in_words(place.language)])
         rows = self._kept(clusters, said)
-        self._say(self.dropped.in_words(place.language))
+        self._say([*self.dropped.in_words(place.language), *asked_in_words(rows, clusters, said, place.language)])
         if not len(rows):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         split_of = self._split(rows, clusters.near)

@@ -158,8 +158,10 @@ class _Streamed(Sequence[Record]):
     def __getitem__(self, row: slice) -> list[Record]: ...
     def __getitem__(self, row: int | slice) -> Record | list[Record]:
         if isinstance(row, slice):
-            first = (row.start or 0) >= 0 and row.stop is not None and 0 <= row.stop <= len(self.first)
-            return (self.first if first else list(self))[row]
+            forward = (row.start or 0) >= 0 and row.stop is not None and row.stop >= 0 and (row.step or 1) > 0
+            if not forward:
+                return list(self)[row]
+            return list(islice(self.first if row.stop <= len(self.first) else self, row.start, row.stop, row.step))
         place = row if row >= 0 else range(len(self))[row]
         found = self.first[place:] or list(islice(self, place, place + 1))
         return found[0]
