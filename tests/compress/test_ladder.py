@@ -289,3 +289,11 @@ def test_a_rung_may_be_an_export_and_says_which_extra_it_lacks(trained, unseen, 
     monkeypatch.setattr(extra, "import_module", missing)
     ladder = compress(trained, unseen, "accuracy -15", tmp_path / "out", rungs="openvino-int8_static", **settings)
     assert "pip install 'danlu[openvino]'" in ladder.rows[0].refused
+
+
+def test_a_test_that_is_learnt_from_is_refused_whatever_its_labels_are_there(trained, unseen, learnt, tmp_path):
+    turned = [record | {"label": {"good": "bad", "bad": "good"}[record["label"]]} for record in unseen[:9]]
+    settings = {"train": [*learnt, *turned], "rungs": "neurons:0.5", "say": lambda _: None}
+    with pytest.raises(Refusal, match="9 of the 64 records that rungs are scored on are among those"):
+        compress(trained, unseen, "accuracy -1", tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()

@@ -223,6 +223,7 @@ def test_a_task_that_asks_for_the_first_record_does_not_read_the_data_for_it(
     )  # to look whether all records are alike, and for the highest score
     assert (records[0], records[20], records[-1]) == (pairs[0], pairs[20], pairs[-1])
     assert (records[5:30:9], bool(records)) == (pairs[5:30:9], True)
+    assert (records[2:6], records[:100], records[30:4:-9]) == (pairs[2:6], pairs, pairs[30:4:-9])
     with pytest.raises(IndexError):
         records[40]
 
