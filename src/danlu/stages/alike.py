@@ -51,4 +51,5 @@ class SaidAlike:
             "or a longer 'warmup'"
         )
         said = alike_in_words(alike.to_plain(), records, _)
-        place.say(f"{place.name}: {said}; {advice.format(rate=rate, steps=steps)}")
+        told = _("{said}; {advice}").format(said=said, advice=advice.format(rate=rate, steps=steps))
+        place.say(f"{place.name}: {told}")
