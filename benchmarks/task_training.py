@@ -233,15 +233,14 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     train, test = (texts.read(Path(job["texts"]) / f"{split}.jsonl") for split in ("train", "test"))
     clock = Clock()
-    settings = SETTINGS.get(job["task"], {})
+    settings = dict(SETTINGS.get(job["task"], {}))
     task = find(Task, job["task"]).model_validate(settings).fitted(train)
     with tempfile.TemporaryDirectory() as folder:
         if job["side"] == "baseline":
             predictions = find(Baseline, task.baseline)().fit_predict(task, train, test)
         elif job["side"] == "danlu":
-            bundle = bundle_of(
-                job, Path(folder), clock, {"kind": job["task"], **settings, "max_length": job["longest"]}
-            )
+            settings |= {"max_length": job["longest"], **job.get("more", {})}
+            bundle = bundle_of(job, Path(folder), clock, {"kind": job["task"], **settings})
             with danlu.load(bundle) as loaded:
                 predictions = loaded.predict(test)
         else:

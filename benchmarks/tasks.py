@@ -27,7 +27,8 @@ def sides_of(name: str) -> dict[str, dict[str, Any]]:
     precision = "bfloat16" if half else "float32"
     trainer = common | {"side": "trainer", "attention": "sdpa", "precision": precision, "grouped": True}
     peer = {f"Trainer at its best ({precision}, grouped lengths)": trainer} if chosen.peer else {}
-    return peer | {"danlu (precision auto)": common | {"side": "danlu", "precision": "auto"}}
+    own = {"side": "danlu", "precision": "auto", "more": dict(chosen.more)}
+    return peer | {"danlu (precision auto)": common | own}
 
 
 def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int | None, rows: int | None) -> str:

@@ -100,9 +100,11 @@ def bundle_of(job: dict[str, Any], folder: Path, clock: Clock, task: dict[str, A
     from danlu.stages.kinds.train import Train
     from danlu.stages.stage import Place
 
+    held = Path(job["texts"]) / "validation.jsonl"
     stage = Train.model_validate(
         {
             "data": {"kind": "jsonl", "path": f"{job['texts']}/train.jsonl"},
+            "validation": {"kind": "jsonl", "path": str(held)} if held.is_file() else None,
             "model": {"kind": "pretrained", "path": f"{job['texts']}/model"},
             "task": task,
             "train": {
