@@ -44,7 +44,7 @@ def test_records_are_read_in_the_form_of_those_beside_them(place: Place) -> None
         as_rewritten("@other", [whitespace], place)
     with pytest.raises(Refusal, match="and the records beside it by no cleaner") as refused:
         as_rewritten("@other", [], place)
-    assert "一起学的记录（改写：没有清洗）" in str(in_language(str(refused.value), "zh"))
+    assert "一起学的记录（改写：无）" in str(in_language(str(refused.value), "zh"))
 
 
 def test_a_teacher_of_other_cleaners_is_told_and_texts_without_a_label_are_cleaned(
