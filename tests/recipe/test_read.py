@@ -132,8 +132,8 @@ def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "a recipe is a mapping with the keys 'name' and 'stages', not None"),
-        (b"- a\n", "not ['a']"),
+        (b"", "a recipe is a mapping with the keys 'name' and 'stages'; what stands there is None"),
+        (b"- a\n", "; what stands there is ['a']"),
         ("name: r\nlabel: 好\n".encode("gb18030"), "line 2: this is not UTF-8 text"),
     ],
 )

@@ -21,6 +21,7 @@ from danlu.serve.problem import Problem
 from danlu.serve.shelf import Shelf
 
 CHAT = "/v1/chat/completions"
+LATE = "答案没有及时准备好；请少要一些，或稍后再试"
 LONG: dict[str, Any] = {"model": "chat", "messages": [{"role": "user", "content": "书"}], "max_tokens": 110}
 ON = {"logit_bias": {"0": -10000}}
 """Never ends by itself."""
@@ -123,6 +124,11 @@ def test_an_answer_that_takes_too_long_is_given_up(shelf: Shelf) -> None:
         late = live.post(CHAT, {**LONG, **ON, "max_tokens": 120, "n": 8, "temperature": 1})
         assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
         until(lambda: live.service.gate.tokens == 0)
+        with live.client() as client:
+            asked = {**LONG, **ON, "max_tokens": 120, "n": 8, "temperature": 1, "stream": True}
+            streamed = client.post(CHAT, json=asked, headers={"Accept-Language": "zh"}).text
+        (last,) = [json.loads(each)["error"] for each in streamed.split("data: ") if '"error"' in each]
+        assert (last["code"], last["message"], last["translated"]) == ("timeout", late.json()["error"]["message"], LATE)
 
 
 def test_a_gate_lets_in_what_will_be_done_in_time_and_no_more() -> None:

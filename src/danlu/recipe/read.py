@@ -90,7 +90,7 @@ def _written(name: str, data: bytes, expected: str, *, blank: bool = False) -> W
     if values is None and blank:
         values = {}
     if not isinstance(values, dict):
-        raise Refusal(f"{name}: {expected}, not {_short(values)}")
+        raise Refusal(f"{name}: {expected}; what stands there is {_short(values)}")
     return Written(name, values, lines)
 
 

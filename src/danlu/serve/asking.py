@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from danlu.serve.problem import Problem
+from danlu.sentences import in_language
+from danlu.serve.problem import Problem, is_chinese
 
 Found = TypeVar("Found")
 
@@ -34,6 +35,15 @@ class Asking:
     request: Request
     ends: float
     threads: ThreadPoolExecutor
+
+    @property
+    def accepted(self) -> str:
+        """The header Accept-Language: what languages are read by who asks."""
+        return self.request.headers.get("accept-language", "")
+
+    def worded(self, sentence: str) -> str:
+        """A sentence of ours in the language of who asks; itself where it is not known in that one."""
+        return (in_language(sentence, "zh") or sentence) if is_chinese(self.accepted) else sentence
 
     async def done(self, size: int, function: Callable[[], Found]) -> Found:
         """What a function gives; in a thread where its work, `size` characters, is not small.

@@ -1,5 +1,6 @@
 """What a request is refused with: a status, a reason for programs, a sentence for people."""
 
+import asyncio
 import sys
 import traceback
 from dataclasses import dataclass, replace
@@ -47,6 +48,10 @@ class Problem(Exception):
     def in_language(self, accepted: str) -> "Problem":
         """The same with `translated`, where the header Accept-Language begins with Chinese and that is known."""
         return replace(self, translated=in_language(self.message, "zh")) if is_chinese(accepted) else self
+
+    async def worded(self, accepted: str) -> "Problem":
+        """The same as `in_language`, which looks up for milliseconds; in a thread where it does."""
+        return await asyncio.to_thread(self.in_language, accepted) if is_chinese(accepted) else self
 
     def response(self) -> JSONResponse:
         """The answer."""

@@ -24,7 +24,7 @@ from danlu.serve.gate import Gate
 from danlu.serve.keys import Key, owner
 from danlu.serve.limits import Limits
 from danlu.serve.metrics import Metrics
-from danlu.serve.problem import Problem, is_chinese, problem_of
+from danlu.serve.problem import Problem, problem_of
 from danlu.serve.shelf import Model, Shelf
 from danlu.serve.streamed import Streamed
 from danlu.serve.tracing import Tracing
@@ -123,7 +123,7 @@ class Service:
         except Gone:
             response = Response(status_code=CLIENT_GONE)
         except Exception as error:
-            response = (await _worded(problem_of(error), request.headers.get("accept-language", ""))).response()
+            response = (await problem_of(error).worded(asking.accepted)).response()
         except BaseException:
             stack.close()
             raise
@@ -218,8 +218,3 @@ class Service:
             **{key: value for key, value in told.items() if value is not None},
         }
         print(json.dumps(line, ensure_ascii=True, default=str), file=sys.stderr, flush=True)  # noqa: T201
-
-
-async def _worded(problem: Problem, accepted: str) -> Problem:
-    """The problem in the language of who asks; what is looked up in another than ours, a thread looks up."""
-    return await asyncio.to_thread(problem.in_language, accepted) if is_chinese(accepted) else problem

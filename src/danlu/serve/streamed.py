@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from danlu.serve.asking import CLIENT_GONE, Gone, over
+from danlu.serve.asking import CLIENT_GONE, Asking, Gone, over
 from danlu.serve.problem import problem_of
 
 EVENTS = "text/event-stream; charset=utf-8"
@@ -24,14 +24,14 @@ class Streamed(Response):
     """
 
     def __init__(
-        self, pieces: AsyncGenerator[bytes, None], media_type: str, ends: float, tell: Callable[[Any], bytes]
+        self, pieces: AsyncGenerator[bytes, None], media_type: str, asking: Asking, tell: Callable[[Any], bytes]
     ) -> None:
         super().__init__(media_type=media_type)
         self.tell = tell
         del self.headers["content-length"]
         self.headers["Cache-Control"] = "no-store"
         self.headers["X-Accel-Buffering"] = "no"
-        self.pieces, self.ends = pieces, ends
+        self.pieces, self.asking = pieces, asking
         self.outcome = CLIENT_GONE
         self.after: Callable[[], None] = lambda: None
 
@@ -40,7 +40,7 @@ class Streamed(Response):
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_left(receive))
         try:
-            seconds = self.ends + 1.0 - asyncio.get_running_loop().time()
+            seconds = self.asking.ends + 1.0 - asyncio.get_running_loop().time()
             await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             try:
@@ -60,7 +60,7 @@ class Streamed(Response):
         except Gone:
             return
         except Exception as error:
-            problem = problem_of(error)
+            problem = await problem_of(error).worded(self.asking.accepted)
             self.outcome = problem.status
             told = self.tell(problem.plain())
             await send({"type": "http.response.body", "body": told, "more_body": True})

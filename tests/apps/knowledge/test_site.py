@@ -148,6 +148,10 @@ def test_a_folder_is_followed_by_itself_and_when_asked(place: Path, knowledge: K
         assert not post(live.address, "/v1/ask", {"question": "What does the windmill grind?"}).json()["answered"]
         with client(live.address) as asked:
             told = asked.get("/v1/documents").json()
+            in_chinese = asked.get("/v1/documents", headers={"Accept-Language": "zh-CN"}).json()["unread"]
+        (english,), (chinese,) = ([each["reason"] for each in found] for found in (told["unread"], in_chinese))
+        assert english.startswith("'.xyz' is none of ")
+        assert chinese.startswith("'.xyz' 不属于")
         assert told["count"] == len(told["documents"]) == 13
         assert (told["models"], told["threshold"], told["notes"]) == ({}, None, [])
 

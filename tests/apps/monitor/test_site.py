@@ -19,10 +19,12 @@ from danlu.apps.monitor.monitor import Monitor
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.site import site_of
 from danlu.apps.monitor.store import Store
-from danlu.apps.monitor.tables import OUTBOX
+from danlu.apps.monitor.tables import OUTBOX, SOURCES
 
 SHARES = [(0.0, 0.15), (7.2, 0.9)]
 MARKUP = "<img src=x onerror=alert(1)>"
+DOWN = "feed: is neither RSS nor Atom; check the address"
+DOWN_IN_CHINESE = "feed：既不是 RSS 也不是 Atom；请检查地址"
 
 
 class Served:
@@ -46,9 +48,9 @@ class Served:
         self.monitor.worker.settled = 0.0
         self.monitor.outboxes[0].tries = 1
 
-    def get(self, path: str) -> httpx2.Response:
+    def get(self, path: str, language: str = "en") -> httpx2.Response:
         with httpx2.Client(base_url=self.address, trust_env=False, verify=False, timeout=30) as client:
-            return client.get(path)
+            return client.get(path, headers={"Accept-Language": language})
 
     def push(self, texts: list[Any]) -> httpx2.Response:
         with httpx2.Client(base_url=self.address, trust_env=False, verify=False, timeout=30) as client:
@@ -118,6 +120,30 @@ def test_topics_trends_and_alerts_are_told(served: Served) -> None:
     for number in ("0", "x", "9" * 30, "-1"):
         assert served.get(f"/v1/alerts/{number}").status_code == 404
     assert served.get("/v1/trend?topic=none").json()["points"] == []
+
+
+def test_why_something_failed_is_told_in_the_language_of_who_asks(served: Served) -> None:
+    with served.store.begin() as connection:
+        row = {"name": "feed", "due": 9e9, "texts": 0, "failures": 1}
+        connection.execute(SOURCES.insert().values(**row, error=DOWN))
+    try:
+        for language, wanted in (("en", DOWN), ("zh-CN,zh;q=0.9", DOWN_IN_CHINESE)):
+            sources = served.get("/v1/state", language).json()["sources"]
+            assert [each["error"] for each in sources if each["name"] == "feed"] == [wanted]
+        english, chinese = (
+            [
+                message["error"]
+                for alert in served.get("/v1/alerts", language).json()["alerts"]
+                for message in alert["messages"]
+            ]
+            for language in ("en", "zh")
+        )
+        assert len(english) == len(chinese) > 0
+        assert None not in english
+        assert not set(english) & set(chinese)
+    finally:
+        with served.store.begin() as connection:
+            connection.execute(SOURCES.delete().where(SOURCES.c.name == "feed"))
 
 
 def test_while_the_database_is_away_texts_are_not_taken_and_it_is_told(

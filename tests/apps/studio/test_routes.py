@@ -86,6 +86,21 @@ def test_another_host_demands_keys(tmp_path: Path) -> None:
         command(tmp_path, host="0.0.0.0", port=0)
 
 
+def test_what_is_wrong_with_a_recipe_or_a_bundle_is_told_in_the_language_of_who_asks(
+    live: Live, tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text("- no recipe\n")
+    with live.client() as client:
+        english, chinese = (
+            client.get("/v1/runs", headers={"Accept-Language": language}).json() for language in ("en", "zh-TW,zh")
+        )
+    ((wrong,), (in_chinese,)) = (
+        [each["wrong"] for each in found["recipes"] if each["file"] == "r.yaml"] for found in (english, chinese)
+    )
+    assert wrong.endswith("a recipe is a mapping with the keys 'name' and 'stages'; what stands there is ['no recipe']")
+    assert in_chinese.endswith("配方是含键 'name' 和 'stages' 的映射；而那里写的是 ['no recipe']")
+
+
 def test_nothing_but_a_recipe_of_the_folder_is_started(
     live: Live, tmp_path: Path, begun: list[tuple[Any, ...]]
 ) -> None:

@@ -47,6 +47,29 @@ NAMED = {
     "{{ call.function.name + '\n```json\n' }}{{ call.function.arguments | tojson }}{{ '\n```' }}<｜tool▁call▁end｜>"
     "{% endfor %}<｜tool▁calls▁end｜>{% endif %}",
 }  # fmt: skip
+PYTHON_CALLS = (
+    "{% if m.tool_calls %}BEFORE{% for call in m.tool_calls %}{{ call.function.name }}(" + ITEMS
+    + "{{ k }}={% if v is string %}TEXT{% else %}OTHER{% endif %}{{ ', ' if not loop.last }}{% endfor %})"
+    "{{ BETWEEN if not loop.last }}{% endfor %}AFTER{% endif %}"
+)  # fmt: skip
+
+
+def _python(before: str, between: str, after: str, text: str, other: str) -> str:
+    told = {"BEFORE": before, "BETWEEN": between, "AFTER": after, "TEXT": text, "OTHER": other}
+    found = PYTHON_CALLS
+    for name, words in told.items():
+        found = found.replace(name, words)
+    return found
+
+
+JSON = "{{ v | tojson }}"
+ESCAPED = r"""{{ "'" + v.replace('\\', '\\\\').replace("'", "\\'").replace('\n', '\\n').replace('\r', '\\r') + "'" }}"""
+AS_PYTHON = "{{ v | tojson if v is mapping else v | string }}"
+PYTHON = {
+    "lfm2": _python("<|tool_call_start|>[", "', '", "]<|tool_call_end|>", '"{{ v }}"', AS_PYTHON),
+    "lfm2_escaped": _python("[", "', '", "]", ESCAPED, "{{ v | tojson if v is iterable else v | string }}"),
+    "olmo3": _python("<function_calls>\n", r"'\n'", "\n</function_calls>", JSON, JSON),
+}
 OTHERS = {
     "xml": CALL + "<function={{ call.function.name }}>{% endfor %}",
     "none": "",
@@ -54,7 +77,7 @@ OTHERS = {
 
 
 def jinja(name: str) -> str:
-    return TOOLS + TURN + (TEMPLATES | LISTED | NAMED | OTHERS)[name] + ASK
+    return TOOLS + TURN + (TEMPLATES | LISTED | NAMED | PYTHON | OTHERS)[name] + ASK
 
 
 EMPTY = '{"name": "f", "arguments": {}}'

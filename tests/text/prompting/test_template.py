@@ -50,7 +50,10 @@ GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": 
         ),
         (["text: '{text} {label}'"], r"'verbalizer' is needed for \{label\}"),
         (["text: [", "x"], "no valid YAML"),
-        (["just words"], "a template is a mapping with the keys 'text' and 'verbalizer', not 'just words'"),
+        (
+            ["just words"],
+            "a template is a mapping with the keys 'text' and 'verbalizer'; what stands there is",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_template_is_one_sentence(lines: list[str], says: str, tmp_path: Path) -> None:

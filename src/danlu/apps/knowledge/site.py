@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,13 @@ class _Routes:
         """Look at the folder again, and tell what was added, changed and removed, and what cannot be read."""
         checked(Refresh, call.value)
         await call.asking.apart(self.knowledge.refresh, service.changing)
-        return JSONResponse({"object": "refreshed", **_refreshed(self.knowledge)})
+        told = await call.asking.apart(lambda: _refreshed(self.knowledge, call.asking.worded))
+        return JSONResponse({"object": "refreshed", **told})
 
     async def documents(self, service: Service, call: Call) -> Response:
         """The documents by their ids, what became of the folder, and how answers come about."""
         names = await call.asking.apart(self.knowledge.index.names)
+        told = await call.asking.apart(lambda: _refreshed(self.knowledge, call.asking.worded))
         models = self.knowledge.models
         given = {"embedder": models.embedder, "ranker": models.ranker, "reader": models.reader}
         given["generator"] = models.generator
@@ -113,8 +115,7 @@ class _Routes:
                 "documents": names[:LISTED],
                 "models": {name: each.folder.name for name, each in given.items() if each is not None},
                 "threshold": self.knowledge.grounder.bar.rates or None,
-                "notes": self.knowledge.notes,
-                **_refreshed(self.knowledge),
+                **told,
             }
         )
 
@@ -138,13 +139,14 @@ def _number(value: dict[str, Any], key: str) -> int:
     return int(told)
 
 
-def _refreshed(knowledge: Knowledge) -> dict[str, Any]:
+def _refreshed(knowledge: Knowledge, worded: Callable[[str], str]) -> dict[str, Any]:
     done = knowledge.refreshed
     return {
+        "notes": [worded(note) for note in knowledge.notes],
         "added": done.added,
         "changed": done.changed,
         "removed": done.removed,
-        "unread": [{"file": name, "reason": reason} for name, reason in done.unread[:LISTED]],
+        "unread": [{"file": name, "reason": worded(reason)} for name, reason in done.unread[:LISTED]],
         "refreshed_at": round(knowledge.at, 3),
     }
 

@@ -101,12 +101,22 @@ def _reading(monitor: Monitor, read: Callable[[Monitor, Connection, dict[str, st
     async def answer(_service: Service, call: Call) -> Response:
         def asked() -> Any:
             with monitor.store.reading() as connection:
-                return read(monitor, connection, call.value)
+                return _worded(read(monitor, connection, call.value), call.asking.worded)
 
         return JSONResponse(await call.asking.apart(asked))
 
     answer.__doc__ = read.__doc__
     return answer
+
+
+def _worded(found: dict[str, Any], worded: Callable[[str], str]) -> dict[str, Any]:
+    """What was found, with why sources and messages have failed in the language of who asks."""
+    alerts = found.get("alerts", ())
+    failed = [*found.get("sources", ()), *(message for alert in alerts for message in alert["messages"])]
+    known = {error: worded(error) for error in {each["error"] for each in failed} if error}
+    for each in failed:
+        each["error"] = known.get(each["error"])
+    return found
 
 
 def topics(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:

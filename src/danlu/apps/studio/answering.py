@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from fastapi.responses import Response
 
-from danlu.sentences import in_language
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.operations import refuse_strangers
@@ -30,18 +29,13 @@ def changing(change: Callable[[Kind], Any], kind: type[Kind]) -> tuple[Handler, 
 
 
 def reading(read: Callable[[Mapping[str, str]], Any]) -> Handler:
-    """A handler of what the values of an address ask for; its `notes` are told in the language of who asks."""
+    """A handler of what the values of an address ask for.
+
+    Its `notes`, and what is `wrong` with recipes and bundles, are told in the language of who asks.
+    """
 
     async def answer(_service: Service, call: Call) -> Response:
-        chinese = call.asking.request.headers.get("accept-language", "").strip().lower().startswith("zh")
-
-        def found() -> Any:
-            value = read(call.value)
-            if chinese and isinstance(value, dict) and value.get("notes"):
-                value["notes"] = [in_language(note, "zh") or note for note in value["notes"]]
-            return value
-
-        return told(await call.asking.apart(found))
+        return told(await call.asking.apart(lambda: _worded(read(call.value), call.asking.worded)))
 
     answer.__doc__ = read.__doc__
     return answer
@@ -62,6 +56,16 @@ def whole(asked: Mapping[str, str], name: str, default: int) -> int:
     if not (given.isascii() and given.isdigit() and len(given) < 16):
         raise Problem(400, "invalid_value", f"{name}: expected a whole number, not '{given:.40}'", name)
     return int(given)
+
+
+def _worded(value: Any, worded: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        if value.get("notes"):
+            value["notes"] = [worded(note) for note in value["notes"]]
+        for each in (*value.get("recipes", ()), *value.get("bundles", ())):
+            if each.get("wrong"):
+                each["wrong"] = worded(each["wrong"])
+    return value
 
 
 def _finite(value: Any) -> Any:

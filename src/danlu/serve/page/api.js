@@ -87,7 +87,7 @@ export async function* events(path, body, signal) {
         const data = part.replace(/^data: ?/, "");
         if (data === "[DONE]") return;
         const said = JSON.parse(data);
-        if (said.error) throw new Told(said.error.message, said.error.code, 200);
+        if (said.error) throw new Told(said.error.translated || said.error.message, said.error.code, 200);
         yield said;
       }
     }

@@ -94,7 +94,7 @@ async def chat(service: Service, call: Call) -> Response:
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
         pieces = _pieces(service, call, body, model, encoded, policy, calls)
-        return Streamed(pieces, EVENTS, call.asking.ends, event)
+        return Streamed(pieces, EVENTS, call.asking, event)
     texts = await written(service, call, model, encoded, policy, body.likeliest)
     choices = [
         {

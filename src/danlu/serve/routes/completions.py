@@ -73,7 +73,7 @@ async def completions(service: Service, call: Call) -> Response:
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "prompt", service.limits.tokens))
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
-        return Streamed(_pieces(service, call, body, model, encoded, policy), EVENTS, call.asking.ends, event)
+        return Streamed(_pieces(service, call, body, model, encoded, policy), EVENTS, call.asking, event)
     texts = await written(service, call, model, encoded, policy, body.logprobs)
     choices = [
         _choice(number, each.text, REASONS[each.ended], _told(model, each, body)) for number, each in enumerate(texts)

@@ -111,7 +111,7 @@ async def predict_lines(service: Service, call: Call) -> Response:
             for value in await _block(service, call, model, lines[start : start + BLOCK]):
                 yield line(value)
 
-    return Streamed(pieces(), LINES, call.asking.ends, line)
+    return Streamed(pieces(), LINES, call.asking, line)
 
 
 async def _block(service: Service, call: Call, model: Model, lines: Sequence[tuple[int, bytes]]) -> list[Any]:

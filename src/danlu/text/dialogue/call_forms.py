@@ -9,12 +9,13 @@ from danlu.refusal import Refusal
 from danlu.text.dialogue.calls import CallForm
 from danlu.text.dialogue.listed_calls import ListedCalls, shown_lists
 from danlu.text.dialogue.object_calls import NamedCalls, ObjectCalls, shown_objects
+from danlu.text.dialogue.python_calls import UNESCAPED, PythonCalls, shown_python
 from danlu.text.dialogue.schemas import type_of
 from danlu.text.dialogue.thoughts import CLOSED, OPENED
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
-AnyForm = ObjectCalls | NamedCalls | ListedCalls
+AnyForm = ObjectCalls | NamedCalls | PythonCalls | ListedCalls
 """The forms that are known, as a bundle keeps the one of its template."""
 
 _NAMES = ("danlu_first", "danlu_second")
@@ -69,6 +70,9 @@ def _form(writer: Writer, count: int) -> CallForm | None:
         return None
     if (objects := shown_objects(text, names, _ARGUMENTS)) is not None:
         return objects
+    unescaped = _shown(writer, [(names[0], {next(iter(_ARGUMENTS)): UNESCAPED})])
+    if unescaped is not None and (called := shown_python(text, unescaped, names, _ARGUMENTS)) is not None:
+        return called
     empty = _shown(writer, [(name, {}) for name in names])
     return None if empty is None else shown_lists(text, empty, names, [_ARGUMENTS] * count)
 

@@ -1,7 +1,7 @@
 """The promise of how calls of tools are written by a model: where they begin in a text, and which they are.
 
-What stands between the words of a form is read by `danlu.text.dialogue.object_calls` and `listed_calls`; which form a
-template has is found by `danlu.text.dialogue.call_forms`.
+What stands between the words of a form is read by `danlu.text.dialogue.object_calls`, `python_calls` and
+`listed_calls`; which form a template has is found by `danlu.text.dialogue.call_forms`.
 """
 
 import re
