@@ -116,13 +116,13 @@ def test_what_is_folded_answers_as_the_adapter_did(
 def test_what_makes_no_sense_is_one_sentence_and_nothing_is_written(whole: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     refused: list[tuple[dict[str, float], dict[str, Any], str]] = [
-        ({"a": 1, "others": 1}, {}, r"other labels \(negative, positive and bad, good\)"),
-        ({"a": 1, "words": 1}, {}, r"other tasks \(classify and masked_lm\), so nothing lies between them"),
-        ({"a": 1, "soft": 1}, {}, r"other methods \(lora and prompt\)"),
+        ({"a": 1, "others": 1}, {}, r"differ in 'labels' \(negative, positive and bad, good\)"),
+        ({"a": 1, "words": 1}, {}, r"differ in 'task' \(classify and masked_lm\), so nothing lies between them"),
+        ({"a": 1, "soft": 1}, {}, r"differ in 'method' \(lora and prompt\)"),
         ({"a": 1, "b": 1}, {"summed": True}, r"has more than updates that can be added up \('.*pooler"),
         ({"a": 1, "bb": 1}, {}, "has no adapter 'bb'"),
         ({"pooled": 1, "turned": 1}, {"summed": True}, r"has more than updates that can be added up \('head'\)"),
-        ({"pooled": 1, "last": 1}, {}, r"other task\.pooling \(mean and last\).*the same labels and settings"),
+        ({"pooled": 1, "last": 1}, {}, r"differ in 'task\.pooling' \(mean and last\).*the same labels and settings"),
         ({"a": 1, "base": 1}, {}, "'base' is the model without any adapter"),
         ({"a": 1, "b": -1}, {}, "'b' has the weight -1; write a number above 0"),
         ({"words": 1, "more": float("nan")}, {"summed": True}, "'more' has the weight nan; write another number"),

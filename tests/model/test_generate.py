@@ -186,6 +186,26 @@ def test_what_a_decoder_is_given_stands_before_what_it_writes(tokenizer: Tokeniz
     assert found[0].ids.tolist() == right[0, 3:].tolist()
 
 
+@pytest.mark.parametrize("kind", ["greedy", "beam"])
+def test_special_tokens_that_are_kept_are_text(kind: str, tokenizer: Tokenizer) -> None:
+    model = built("llama")
+    end, special = int(tokenizer.eos_token_id), int(tokenizer.unk_token_id)
+    assert special != end
+    session = Session(reader_for(model, 0)(), Endings(model, tokenizer, 96))
+    told: dict[bool, list[str]] = {True: [], False: []}
+    asked = policy(kind, max_new_tokens=3, logit_bias={f"#{special}": 100.0}, **{"beams": 2} if kind == "beam" else {})
+    for kept in told:
+        given = Encoded(0, (Row(np.array([5, 6, 7], np.int32)),), kept=(special,) if kept else ())
+        take = told[kept]
+        session.ask(
+            Wanted(asked, session.endings.prompts([given]), lambda _, texts, take=take: take.append(texts[0].text))
+        )
+    while session.busy:
+        session.step()
+    assert told[False] == [""]
+    assert told[True][0].split() == [tokenizer.unk_token] * 3
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("given", [False, True])
 def test_a_token_that_a_text_is_made_to_begin_with_is_one_of_those_written(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.model.spelling import Spelling, context, spelled
-from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, backend_for_text
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, backend_for_text, special_ids
 
 TEXTS = ["床前明月光，疑是地上霜。", "All that glisters is not gold.", "👩‍👩‍👧 naïve café 😀", "don't stop , now ."]
 KINDS = {
@@ -46,6 +46,19 @@ def test_the_pieces_joined_are_the_text_and_none_splits_a_character(text: str, t
         assert "".join(found) == spelled(rest, tokenizer, before)
         assert not any("�" in piece for piece in found)
     assert "".join(pieces(ids, tokenizer)) == spelled(ids, tokenizer)
+
+
+def test_special_tokens_that_are_text_come_with_it_and_others_do_not(tokenizer: Tokenizer) -> None:
+    kept, *others = sorted(special_ids(tokenizer))
+    ids = backend_for_text(tokenizer).encode("All that", add_special_tokens=False).ids
+    row = [*ids, kept, *others[:1], *ids, *others[:1]]
+    silent = special_ids(tokenizer) - {kept}
+    spelling = Spelling(tokenizer, (), (), silent)
+    found = [spelling.add(token) for token in row] + [spelling.rest()]
+    assert "".join(found) == spelled(row, tokenizer, (), silent) == spelling.text
+    word = str(tokenizer.convert_ids_to_tokens(kept))
+    first, second = spelling.text.split(word)
+    assert first.split() == second.split() == spelled(ids, tokenizer).split()
 
 
 def test_a_continuation_keeps_the_space_before_its_first_word() -> None:

@@ -154,17 +154,17 @@ def _refuse_weights(weights: Mapping[str, float], *, summed: bool) -> None:
 def _refuse_unlike(told: dict[str, Any], asked: dict[str, Asked], first: str, other: str) -> None:
     one, two = asked[first], asked[other]
     pairs = {
-        "methods": tuple(each.method.kind if each.method else "" for each in (one, two)),
-        "tasks": (one.task.kind, two.task.kind),
+        "method": tuple(each.method.kind if each.method else "" for each in (one, two)),
+        "task": (one.task.kind, two.task.kind),
         "labels": tuple(", ".join(each.task.label_names()) for each in (one, two)),
         **{f"task.{key}": tuple(getattr(each.task, key, None) for each in (one, two)) for key in _ANSWERED_BY},
         "cleaners": (told[first].get("cleaners"), told[other].get("cleaners")),
-        "tokenizers": (told[first].get("tokenizer"), told[other].get("tokenizer")),
+        "tokenizer": (told[first].get("tokenizer"), told[other].get("tokenizer")),
     }
     for what, (mine, theirs) in pairs.items():
         if mine != theirs:
             raise Refusal(
-                f"'{first}' and '{other}' have other {what} ({mine!s:.100} and {theirs!s:.100}), so nothing lies "
+                f"'{first}' and '{other}' differ in '{what}' ({mine!s:.100} and {theirs!s:.100}), so nothing lies "
                 "between them; combine adapters of one method for one task with the same labels and settings"
             )
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from danlu.model.ends import Ends
 from danlu.model.hypothesis import Hypotheses
 from danlu.model.must_have import MustHave, Standing
-from danlu.model.spelling import spelled
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 
@@ -123,7 +122,7 @@ class Banked(Hypotheses):
         """The best."""
         _, best, ended = max(self.finished, key=lambda each: each[0])
         ids = best.ids[:-1] if ended == "end" else best.ids
-        text = self._cut(spelled(ids, self.ends.tokenizer, self.ends.before))
+        text = self._cut(self.ends.spelled(ids))
         return [Written(text, np.array(ids, np.int32), best.log_probability, ended)]
 
     def _all_there_is(self, begun: Sequence[Begun]) -> Begun:

@@ -14,7 +14,6 @@ import numpy as np
 
 from danlu.model.ends import Ends
 from danlu.model.hypothesis import Hypotheses
-from danlu.model.spelling import spelled
 from danlu.model.written import Written
 
 
@@ -92,7 +91,7 @@ class Beams(Hypotheses):
     def _ended(self, beam: Beam, length: int) -> Literal["end", "stop", "length"] | None:
         if beam.ids[-1] in self.ends.ids:
             return "end"
-        if self.ends.stop and self._cut(spelled(beam.ids, self.ends.tokenizer, self.ends.before))[1]:
+        if self.ends.stop and self._cut(self.ends.spelled(beam.ids))[1]:
             return "stop"
         return "length" if length >= self.ends.room else None
 
@@ -113,7 +112,7 @@ class Beams(Hypotheses):
 
     def _as_written(self, found: Finished) -> Written:
         ids = found.beam.ids[:-1] if found.ended == "end" else found.beam.ids
-        text, _ = self._cut(spelled(ids, self.ends.tokenizer, self.ends.before))
+        text, _ = self._cut(self.ends.spelled(ids))
         return Written(text, np.array(ids, np.int32), found.beam.log_probability, found.ended)
 
     def _cut(self, text: str) -> tuple[str, bool]:

@@ -12,12 +12,12 @@ from danlu.model.constraint import Constraint
 from danlu.model.heads import unwrapped
 from danlu.model.positions import text_config
 from danlu.model.reader import Prompt
-from danlu.model.spelling import context
+from danlu.model.spelling import Spelling, context, spelled
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenized import tokenized
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, special_ids
 
 FORMS = 64
 """Forms that are kept ready, the last of those that were asked for; each remembers some beginnings."""
@@ -34,6 +34,7 @@ class Ends:
     - `bias`: what is added to the logits of tokens, by their numbers.
     - `before`: the last tokens of the prompt, without which nobody knows whether a space stands before the first word.
     - `constraint`: which tokens may follow; None where all may.
+    - `silent`: the special tokens that are no text; None: all are none.
     """
 
     tokenizer: Tokenizer
@@ -45,6 +46,15 @@ class Ends:
     bias: dict[int, float] = field(default_factory=dict)
     before: tuple[int, ...] = ()
     constraint: Constraint | None = None
+    silent: frozenset[int] | None = None
+
+    def spelled(self, ids: Sequence[int]) -> str:
+        """The text of tokens that are written here."""
+        return spelled(ids, self.tokenizer, self.before, self.silent)
+
+    def spelling(self) -> Spelling:
+        """Their text while they come."""
+        return Spelling(self.tokenizer, self.stop, self.before, self.silent)
 
     def biases(self, scores_V: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens of `bias`, (K,), and what is added to them, in the format of the logits."""
@@ -90,6 +100,7 @@ class Endings:
         never = [words[0] for words in self._told("bad_words_ids") or () if len(words) == 1]
         self._constraints: dict[str, Constraint] = {}
         self._biases: tuple[tuple[tuple[str, float], ...], dict[int, float]] = (), {}
+        self._special = special_ids(tokenizer)
         self.never = tuple({*never, *(self._told("suppress_tokens") or ())} - self.ids)
 
     def of(self, prompt: Prompt, limits: Limits) -> Ends:
@@ -111,6 +122,7 @@ class Endings:
             bias,
             before,
             self._constraint(limits.form),
+            self._special - prompt.kept if prompt.kept else None,
         )
 
     def _bias(self, named: tuple[tuple[str, float], ...]) -> dict[int, float]:
@@ -142,7 +154,7 @@ class Endings:
         given = () if example.target_ids is None else tuple(example.target_ids.tolist())
         if not self._two_sided:
             source = source or (self._first("bos_token_id", "eos_token_id"),)
-            prompt = Prompt((*source, *given))
+            prompt = Prompt((*source, *given), kept=frozenset(example.kept))
         elif not source:
             raise Refusal(f"{where}: there is no text to write from; give one")
         else:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from danlu.model.ends import Ends
-from danlu.model.spelling import Spelling, spelled
+from danlu.model.spelling import Spelling
 from danlu.model.written import Chosen, Written
 
 
@@ -63,7 +63,7 @@ class Line:
     def written(self, number: int) -> Written:
         """What stands here, as text `number` of a prompt, once it has ended."""
         assert self.ended is not None
-        text = spelled(self.ids, self.ends.tokenizer, self.ends.before) if self.spelling is None else self.spelling.text
+        text = self.ends.spelled(self.ids) if self.spelling is None else self.spelling.text
         ids = np.array(self.ids, np.int32)
         return Written(text, ids, self.log_probability, self.ended, tuple(self.chosen), number)
 
@@ -84,13 +84,13 @@ class Lines(Hypotheses):
         super().__init__(prompt, ends)
         self.all = [Line(ends) for _ in range(count)]
         for line in self.all if ends.stop else ():
-            line.spelling = Spelling(ends.tokenizer, ends.stop, ends.before)
+            line.spelling = ends.spelling()
         self.open = list(self.all)
 
     def stream(self, take: Callable[[int, str], object]) -> None:
         """Hand the texts to `take` piece by piece, each piece with the number of its text."""
         for number, line in enumerate(self.all):
-            line.spelling = line.spelling or Spelling(self.ends.tokenizer, self.ends.stop, self.ends.before)
+            line.spelling = line.spelling or self.ends.spelling()
             line.take = partial(take, number)
 
     def add(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> None:

@@ -24,11 +24,13 @@ class Prompt:
     - `ids`: what a decoder reads; of an encoder-decoder, its start token and what is forced.
     - `source`: what an encoder reads; None for a decoder alone.
     - `forced`: how many of the last `ids` count as written.
+    - `kept`: special tokens that are text where they are written.
     """
 
     ids: tuple[int, ...]
     source: tuple[int, ...] | None = None
     forced: int = 0
+    kept: frozenset[int] = frozenset()
 
 
 class Reader(ABC):

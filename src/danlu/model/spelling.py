@@ -4,21 +4,27 @@ from collections.abc import Sequence
 
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+Silent = frozenset[int] | None
+"""Special tokens that are no text; None: all are none."""
+
 BROKEN = "�"
 """What bytes of a character that is not complete yet decode to."""
 
 
-def spelled(ids: Sequence[int], tokenizer: Tokenizer, before: Sequence[int] = ()) -> str:
-    """The text of tokens that come after others, without special ones, nor an unfinished character at its end."""
-    text = _decoded([*before, *ids], tokenizer)
+def spelled(ids: Sequence[int], tokenizer: Tokenizer, before: Sequence[int] = (), silent: Silent = None) -> str:
+    """The text of tokens that come after others, without an unfinished character at its end.
+
+    Special tokens are no text, but where `silent` says which are none.
+    """
+    text = _decoded([*before, *ids], tokenizer, silent)
     kept = text.rstrip(BROKEN)
     for size in range(len(ids) - 1, max(-1, len(ids) - _BYTES), -1):
         if kept == text:
             break
         # where bytes are tokens of their own, all of a run of them are broken once its end is
-        text = _decoded([*before, *ids[:size]], tokenizer)
+        text = _decoded([*before, *ids[:size]], tokenizer, silent)
         kept = max(kept, text.rstrip(BROKEN), key=len)
-    return kept[len(_decoded(before, tokenizer)) :]
+    return kept[len(_decoded(before, tokenizer, silent)) :]
 
 
 def context(ids: Sequence[int], tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -36,8 +42,9 @@ _LONGEST = 16
 """Tokens that a cluster of characters may have, a token a byte."""
 
 
-def _decoded(ids: Sequence[int], tokenizer: Tokenizer) -> str:
-    return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+def _decoded(ids: Sequence[int], tokenizer: Tokenizer, silent: Silent = None) -> str:
+    said = list(ids) if silent is None else [token for token in ids if token not in silent]
+    return str(tokenizer.decode(said, skip_special_tokens=silent is None, clean_up_tokenization_spaces=False))
 
 
 class Spelling:
@@ -48,10 +55,13 @@ class Spelling:
     A token alone does not know whether a space stands before it, so a few are decoded beside those before.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str], before: Sequence[int] = ()) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, stop: Sequence[str], before: Sequence[int] = (), silent: Silent = None
+    ) -> None:
         self.stopped = False
         self.text = ""
         self._tokenizer = tokenizer
+        self._silent = silent
         self._stop = tuple(stop)
         self._ids = list(before)
         self._known = len(before)  # tokens whose text is out, the last few of which are decoded with what follows
@@ -79,9 +89,7 @@ class Spelling:
         return text + held
 
     def _text(self, end: int) -> str:
-        ids = self._ids[self._before : end]
-        text = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(text)
+        return _decoded(self._ids[self._before : end], self._tokenizer, self._silent)
 
     def _let_out(self, text: str) -> str:
         text = self._held + text

@@ -30,7 +30,7 @@ from danlu.text.dialogue.template import Template
 from danlu.text.dialogue.templates.own import Own
 from danlu.text.dialogue.templates.plain import Plain
 from danlu.text.tokenizing.special import end_id
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, special_ids
 
 
 class Conversing(NextTokens):
@@ -66,7 +66,7 @@ class Conversing(NextTokens):
         ends = _ends_of(template.kind, jinja, tokenizer)
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
-        ends |= _known_ends(model) & _special_ids(tokenizer)
+        ends |= _known_ends(model) & special_ids(tokenizer)
         if _asks_otherwise(jinja, tokenizer):
             say(
                 "the template asks for an answer with other words than stand before one that is given, so answers are "
@@ -75,8 +75,8 @@ class Conversing(NextTokens):
         if self.ends and set(self.ends) != ends:
             told = ", ".join(map(str, sorted(ends)))
             raise Refusal(f"task.ends: the template ends an answer with token {told}; leave 'ends' out")
-        calls = form_of_calls(jinja, tokenizer)
-        if self.calls not in (None, calls):
+        calls = form_of_calls(jinja, tokenizer, ends)
+        if self.calls is not None and type(self.calls) is not type(calls):
             raise Refusal("task.calls: the template writes calls of tools in another way; leave 'calls' out")
         tokenizer.chat_template = jinja
         suited = suited.model_copy(update={"template": template, "ends": tuple(sorted(ends)), "calls": calls})
@@ -148,7 +148,8 @@ class Conversing(NextTokens):
                 f"record {number + 1:,}: what is asked has {len(ids):,} tokens, and a row takes {limit:,} with the "
                 "answer; shorten it"
             )
-        return Encoded(number, (Row(ids),), cut=size - len(ids))
+        kept = () if self.calls is None else tuple(self.calls.kept.values())
+        return Encoded(number, (Row(ids),), cut=size - len(ids), kept=kept)
 
 
 def without_the_oldest(messages: list[Message]) -> list[Message] | None:
@@ -190,12 +191,6 @@ def _known_ends(model: nn.Module) -> set[int]:
     """The tokens at which a pretrained model ends what it writes, where it names several; a single one may be any's."""
     told = getattr(getattr(unwrapped(model), "generation_config", None), "eos_token_id", None)
     return set(told) if isinstance(told, Sequence) else set()
-
-
-def _special_ids(tokenizer: Tokenizer) -> set[int]:
-    """Tokens that are no text, those without a name of their own included (Llama 3's end of a message)."""
-    added = tokenizer.added_tokens_decoder.items()
-    return {*tokenizer.all_special_ids, *(number for number, token in added if token.special)}
 
 
 def _ends_of(kind: str, jinja: str, tokenizer: Tokenizer) -> set[int]:

@@ -10,7 +10,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.extended import Extended
 
-from .made_templates import ENDS, LISTED, NAMED, PYTHON, TEMPLATES, jinja
+from .made_templates import BRACED, ENDS, LISTED, NAMED, PYTHON, TEMPLATES, jinja
 
 
 @pytest.fixture(scope="package")
@@ -28,5 +28,5 @@ def forms(bpe: Tokenizer) -> dict[str, CallForm]:
 @pytest.fixture(scope="package")
 def others(bpe: Tokenizer) -> dict[str, CallForm]:
     """Forms in which a call is no object of its own."""
-    found = {name: form_of_calls(jinja(name), bpe) for name in (*LISTED, *NAMED, *PYTHON)}
+    found = {name: form_of_calls(jinja(name), bpe) for name in (*LISTED, *NAMED, *PYTHON, *BRACED)}
     return {name: form for name, form in found.items() if form is not None}

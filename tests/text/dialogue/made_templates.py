@@ -70,6 +70,22 @@ PYTHON = {
     "lfm2_escaped": _python("[", "', '", "]", ESCAPED, "{{ v | tojson if v is iterable else v | string }}"),
     "olmo3": _python("<function_calls>\n", r"'\n'", "\n</function_calls>", JSON, JSON),
 }
+GEMMA = """{%- macro told(v) -%}
+{%- if v is string -%}QUOTE{{ v }}QUOTE
+{%- elif v is boolean -%}{{ 'true' if v else 'false' }}
+{%- elif v is mapping -%}{ {%- for k, w in v | dictsort %}{{ k }}:{{ told(w) }}{{ ',' if not loop.last }}{% endfor -%} }
+{%- elif v is sequence -%}[{%- for w in v %}{{ told(w) }}{{ ',' if not loop.last }}{% endfor -%}]
+{%- else -%}{{ v }}{%- endif -%}
+{%- endmacro -%}"""
+BRACED = {
+    "functiongemma": GEMMA.replace("QUOTE", "<escape>")
+    + CALL
+    + "<start_function_call>call:{{ call.function.name }}{{ told(call.function.arguments) }}<end_function_call>"
+    + "{% endfor %}",
+    "gemma4": GEMMA.replace("QUOTE", '<|"|>')
+    + CALL
+    + "<|tool_call>call:{{ call.function.name }}{{ told(call.function.arguments) }}<tool_call|>{% endfor %}",
+}
 OTHERS = {
     "xml": CALL + "<function={{ call.function.name }}>{% endfor %}",
     "none": "",
@@ -77,7 +93,7 @@ OTHERS = {
 
 
 def jinja(name: str) -> str:
-    return TOOLS + TURN + (TEMPLATES | LISTED | NAMED | PYTHON | OTHERS)[name] + ASK
+    return TOOLS + TURN + (TEMPLATES | LISTED | NAMED | PYTHON | BRACED | OTHERS)[name] + ASK
 
 
 EMPTY = '{"name": "f", "arguments": {}}'

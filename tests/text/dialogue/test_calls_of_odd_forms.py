@@ -153,7 +153,7 @@ def test_a_thought_that_ends_within_a_value_shows_nothing_of_a_call(others: dict
 
 
 def test_a_name_and_an_object_alone_are_a_call_of_an_offered_tool_only(bpe: Tokenizer) -> None:
-    call = "[TOOL_CALLS]{{ call.function.name }}{{ call.function.arguments | tojson }}{% endfor %}"
+    call = "{{ call.function.name }}{{ call.function.arguments | tojson }}{% endfor %}"
     form = form_of_calls(TOOLS + TURN + CALL + call + ASK, bpe)
     assert form is not None
     assert form.read('f{"a": 1}', tools("f"))[1][0]["function"] == {"name": "f", "arguments": {"a": 1}}

@@ -25,7 +25,7 @@ def test_the_form_is_read_off_the_template(forms: dict[str, CallForm], bpe: Toke
     hermes = forms["hermes"]
     assert (hermes.before, hermes.between, hermes.after) == ("<tool_call>", "</tool_call>\n<tool_call>", "</tool_call>")
     assert forms["chatml"] == hermes
-    assert (forms["mistral"].before, forms["mistral"].between, forms["mistral"].after) == ("[", ",", "]")
+    assert (forms["mistral"].before, forms["mistral"].between, forms["mistral"].after) == ("[TOOL_CALLS] [", ",", "]")
     assert forms["llama"] == ObjectCalls(before="", between=None, after="", name=("name",), arguments=("parameters",))
     assert forms["within"].name == ("function", "name")
     assert forms["text"].arguments == ("input",)
@@ -50,14 +50,14 @@ def calls_of(given_arguments: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def written(name: str, said: str, calls: list[dict[str, Any]], bpe: Tokenizer) -> str:
-    """What a template writes of an answer, as a model would be read: without special tokens."""
+    """What a template writes of an answer, as a model would be read: without special tokens but those of calls."""
     own = find(Template, "chatml")().jinja(bpe) if name == "chatml" else jinja(name)  # type: ignore[type-abstract]
     question = {"role": "user", "content": "a"}
     message = {"role": "assistant", "content": said} | ({"tool_calls": calls} if calls else {})
     writer = Writer(own, bpe, 0, [{"name": "f0"}])
     asked, whole = writer.written([question], asks=True), writer.written(checked([question, message], 0), asks=False)
     text = whole.removeprefix(asked)
-    for token in ENDS:
+    for token in ENDS[:2]:
         text = text.replace(token, "")
     return text
 

@@ -1,4 +1,4 @@
-"""Calls that are no object of their own: arguments listed one by one, behind a name, as Python has them."""
+"""Calls that are no object of their own: listed one by one, behind a name, as Python or Gemma write them."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from danlu.text.dialogue.messages import checked
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-from .made_templates import LISTED, NAMED, PYTHON, jinja, tools
+from .made_templates import BRACED, LISTED, NAMED, PYTHON, jinja, tools
 
 VALUES: dict[str, some.SearchStrategy[Any]] = {
     "string": some.text(some.characters(codec="utf-8", exclude_characters="<|[\r"), max_size=12)
@@ -100,7 +100,7 @@ def test_a_value_is_what_its_schema_says(schema: Any, text: str, value: Any, oth
     assert found["function"]["arguments"] == {"k": value}
 
 
-@pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON])
+@pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON, *BRACED])
 def test_what_is_no_whole_call_stays_text(name: str, others: dict[str, CallForm], bpe: Tokenizer) -> None:
     calls = [{"type": "function", "function": {"name": "f", "arguments": {"a": "b", "c": 2}}}]
     text, form = written(name, "", calls, bpe).strip(), others[name]
@@ -110,7 +110,7 @@ def test_what_is_no_whole_call_stays_text(name: str, others: dict[str, CallForm]
         form.before,
         f"{form.before}f",
         form.before * 3,
-        *([] if name in PYTHON else [f"{text} and more", f"{text}{text[:-4]}"]),
+        *([] if name in PYTHON | BRACED else [f"{text} and more", f"{text}{text[:-4]}"]),
     ):
         assert form.read(odd, tools("f")) == (odd, [])
     for end in range(len(text)):
@@ -152,7 +152,7 @@ def test_an_answer_in_pieces_is_the_whole_answer(
 
 
 @pytest.mark.parametrize("unit", ["<tool_call>", "<function=f>\n", "<parameter=a>\n", "<arg_key>", "</parameter>", "f"])
-@pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON])
+@pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON, *BRACED])
 def test_the_time_for_a_text_grows_with_its_length(unit: str, name: str, others: dict[str, CallForm]) -> None:
     form = others[name]
 
@@ -193,7 +193,7 @@ FUNCTIONS = [
 FUNCTIONS[-1]["function"]["parameters"]["$defs"] = {"Who": {"type": "array", "items": {"const": 1}, "maxItems": 1}}
 
 
-@pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON])
+@pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON, *BRACED])
 def test_whatever_is_written_where_a_call_is_forced_is_one(
     name: str, others: dict[str, CallForm], bpe: Tokenizer
 ) -> None:

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
+from danlu.model.constraint import Constraint
+from danlu.refusal import Refusal
 from danlu.serve.routes.tool_calls import ToolCalls
 from danlu.text.dialogue.calls import CallForm
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-from .made_templates import PYTHON, tools
+from .made_templates import BRACED, PYTHON, tools
 from .test_listed_calls import written
 
 VALUES = some.recursive(
@@ -70,6 +72,11 @@ def test_a_text_that_is_not_escaped_ends_where_the_call_goes_on(
         ("f(city=[1, 'a', (2, None)], days={'k': True})", {"city": [1, "a", [2, None]], "days": {"k": True}}),
         ('f(city={"k": true}, days=-1.5e3)', {"city": {"k": True}, "days": -1500.0}),
         ("f()", {}),
+        ('f(city="""a "b" c""", days=\'\'\'x\'\'\')', {"city": 'a "b" c', "days": "x"}),
+        (r"f(city='\d+ \xe9 C:\Users \U0001F600 \ud83d\ude00')", {"city": "\\d+ é C:\\Users 😀 😀"}),
+        ("f(start-date='a', $filter='b')", {"start-date": "a", "$filter": "b"}),
+        ("f(city=" + str(["a" * 9] * 2_000) + ")", {"city": ["a" * 9] * 2_000}),
+        ("f(city=1),", {"city": 1}),
     ],
 )
 def test_other_ways_of_python_are_read_too(text: str, arguments: Any, others: dict[str, CallForm]) -> None:
@@ -86,6 +93,39 @@ def test_what_is_no_call_of_values_stays_text(text: str, others: dict[str, CallF
     assert others["lfm2"].read(whole, OFFERED) == (whole, [])
 
 
+RUN = {"properties": {"code": {"type": "string"}, "mode": {"type": "string"}, "n": {}}}
+TOLD = [{"type": "function", "function": {"name": "run", "parameters": RUN}}]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ('run(code="print("a", end="")")', {"code": 'print("a", end="")'}),
+        ('run(code="<a href="x", class="y">", mode="w")', {"code": '<a href="x", class="y">', "mode": "w"}),
+        ('run(code="f(x="1", y=2)", n=3)', {"code": 'f(x="1", y=2)', "n": 3}),
+        ('run(code="a", made_up="b")', {"code": "a", "made_up": "b"}),
+        ('run(code="plot(x="a")", n=10)', {"code": 'plot(x="a")', "n": 10}),
+        ('run(code="C:\\", mode="("quoted")")', {"code": "C:\\", "mode": '("quoted")'}),
+    ],
+)
+def test_the_keys_of_a_tool_tell_where_a_text_with_quotes_ends(
+    text: str, arguments: Any, others: dict[str, CallForm]
+) -> None:
+    for more, calls in (("", [call("run", **arguments)]), (", run(n=1)", [call("run", **arguments), call("run", n=1)])):
+        whole = f"<|tool_call_start|>[{text}{more}]<|tool_call_end|>"
+        assert others["lfm2"].read(whole, TOLD) == ("", calls)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['f(city="a"), get_weather(city=today, days="b")', 'f(city="a", unit=celsius, b="y")', 'f(city="a", city="b")',
+     'f(city="a"), get_weather(1, city="b")'],
+)  # fmt: skip
+def test_what_cannot_be_read_is_not_taken_into_a_text_before_it(text: str, others: dict[str, CallForm]) -> None:
+    whole = f"<|tool_call_start|>[{text}]<|tool_call_end|>"
+    assert others["lfm2"].read(whole, OFFERED) == (whole, [])
+
+
 def test_without_a_word_of_its_own_a_call_is_one_of_what_was_offered(others: dict[str, CallForm]) -> None:
     form, text = others["lfm2_escaped"], "[f(city='a')]"
     assert form.read(text, OFFERED) == ("", [call("f", city="a")])
@@ -93,6 +133,57 @@ def test_without_a_word_of_its_own_a_call_is_one_of_what_was_offered(others: dic
     assert form.read(f"Look: {text}", OFFERED) == (f"Look: {text}", [])
     assert form.begin("[Note that", OFFERED) == len("[Note that")
     assert form.read(f"<think>x</think>{text}", OFFERED)[1] == [call("f", city="a")]
+
+
+def test_words_between_rows_are_said(others: dict[str, CallForm]) -> None:
+    text = "Hi <|tool_call_start|>[f()]<|tool_call_end|> mid <|tool_call_start|>[f(city=2)]<|tool_call_end|> end"
+    assert others["lfm2"].read(text, OFFERED) == ("Hi\nmid\nend", [call("f"), call("f", city=2)])
+
+
+def schema_of(**properties: Any) -> list[dict[str, Any]]:
+    defs = {"Unit": {"enum": ["c", "f"]}, "Place": {"type": "object", "properties": {"x": {"type": "integer"}}}}
+    parameters = {"type": "object", "properties": properties, "required": [*properties], "$defs": defs}
+    return [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"$ref": "#/$defs/Unit"}, ["c", "f"], ["x", 1]),
+        ({"anyOf": [{"enum": ["c", 2]}, {"type": "null"}]}, ["c", 2, None], ["x", 1, True]),
+        ({"type": ["string", "null"], "enum": ["c", None]}, ["c", None], ["x", 1]),
+        (
+            {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]},
+            [[1], [], None],
+            [["a"], "a", 1],
+        ),
+        ({"const": True}, [True], [False, "a"]),
+        ({}, ["a", 5, True, None, [1, 2]], []),
+        ({"$ref": "#/$defs/Place"}, [{"x": 1}], [{"x": "a"}, 1]),
+        ({"oneOf": [{"type": "boolean"}, {"type": "string"}]}, [True, "a"], [None, 1]),
+    ],
+)
+@pytest.mark.parametrize("name", [*PYTHON, *BRACED])
+def test_what_is_forced_is_what_the_schema_says(
+    name: str, schema: Any, good: Any, bad: Any, others: dict[str, CallForm], bpe: Tokenizer
+) -> None:
+    grammar, told = others[name].grammar(schema_of(k=schema)), schema_of(k=schema)
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": grammar})
+    for value, may in [*((each, True) for each in good), *((each, False) for each in bad)]:
+        text = written(name, "", [call("f", k=value)], bpe).strip()
+        ids = [*bpe(text, add_special_tokens=False)["input_ids"], int(bpe.eos_token_id)]
+        assert all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids))) == may, text
+        assert others[name].read(text, told)[1] == [call("f", k=value)]
+
+
+@pytest.mark.parametrize("name", [*PYTHON, *BRACED, "glm"])
+def test_what_is_required_must_be_told(name: str, others: dict[str, CallForm]) -> None:
+    whole = {"$ref": "#/$defs/A", "$defs": {"A": {"properties": {"zip": {"type": "string"}}, "required": ["zip"]}}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": whole}}
+    assert "zip" in others[name].grammar([tool])
+    tool["function"] = {"name": "f", "parameters": {"required": ["zip"]}}
+    with pytest.raises(Refusal, match="'zip' is required of a tool whose schema does not say what it is"):
+        others[name].grammar([tool])
 
 
 def test_calls_in_rows_of_their_own_are_all_read(others: dict[str, CallForm]) -> None:
@@ -110,7 +201,24 @@ def test_what_is_said_behind_calls_is_said(others: dict[str, CallForm]) -> None:
     assert content == "Wait.\nI look it up."
 
 
-@pytest.mark.parametrize("unit", ['a", ', '"', '", x=', '")', "f(", "[", "x=1,", "f(x=1), "])
+UNITS = [
+    'a", ',
+    '"',
+    '", x=',
+    '")',
+    "f(",
+    "[",
+    "x=1,",
+    "f(x=1), ",
+    " ",
+    '" ',
+    '", b=[',
+    "1,",
+    '<|tool_call_start|>[f(a="',
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("name", PYTHON)
 def test_no_text_is_looked_at_for_long(unit: str, name: str, others: dict[str, CallForm]) -> None:
     form = others[name]

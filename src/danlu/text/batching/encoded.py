@@ -42,6 +42,7 @@ class Encoded:
       these say so.
     - `cut`: how many tokens of the record were cut off because it was too long.
     - `widened`: how many spans had borders inside a token, or covered none, and so are not labelled exactly.
+    - `kept`: special tokens that are text where they are written behind this row, as those around calls are.
     """
 
     record: int
@@ -51,6 +52,7 @@ class Encoded:
     start: int = 0
     cut: int = 0
     widened: int = 0
+    kept: tuple[int, ...] = ()
 
     @property
     def row(self) -> Row:

@@ -1,11 +1,12 @@
 """How a template writes calls of tools, read off the template itself: shown two made calls, it shows its form."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from danlu.refusal import Refusal
+from danlu.text.dialogue.braced_calls import BracedCalls, shown_braces
 from danlu.text.dialogue.calls import CallForm
 from danlu.text.dialogue.listed_calls import ListedCalls, shown_lists
 from danlu.text.dialogue.object_calls import NamedCalls, ObjectCalls, shown_objects
@@ -13,9 +14,9 @@ from danlu.text.dialogue.python_calls import UNESCAPED, PythonCalls, shown_pytho
 from danlu.text.dialogue.schemas import type_of
 from danlu.text.dialogue.thoughts import CLOSED, OPENED
 from danlu.text.dialogue.writer import Writer
-from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
+from danlu.text.tokenizing.tokenizer import Tokenizer, special_ids, special_tokens
 
-AnyForm = ObjectCalls | NamedCalls | PythonCalls | ListedCalls
+AnyForm = ObjectCalls | NamedCalls | BracedCalls | PythonCalls | ListedCalls
 """The forms that are known, as a bundle keeps the one of its template."""
 
 _NAMES = ("danlu_first", "danlu_second")
@@ -35,62 +36,94 @@ _TOOLS = [_tool(name, dict.fromkeys(_ARGUMENTS, "string")) for name in _NAMES]
 _ODD: list[tuple[str, dict[str, Any]]] = [
     ("danlu.third-one", {"a": "two\nlines, 引号 \" and ' and 2", "n": 7, "x": -0.5, "yes": True, "none": None}),
     ("f", {}),
-    ("g", {"list": [1, "二", [True]], "object": {"k": {"m": "v"}}, "text": "3"}),
+    ("g", {"list": [1, "二", [True]], "object": {"k": {"m": "v"}}, "text": "3", "start-date": "a"}),
 ]
 """Calls by which a form is proved: of any number, name, key and type."""
 
 
-def form_of_calls(jinja: str, tokenizer: Tokenizer) -> CallForm | None:
-    """How a template writes calls; None where it writes none, or in no form that is known."""
+def form_of_calls(jinja: str, tokenizer: Tokenizer, ends: Collection[int] = ()) -> CallForm | None:
+    """How a template writes calls; None where it writes none, or in no form that is known.
+
+    `ends` are the tokens that end an answer; other special tokens around calls are words of the form.
+    """
     writer = Writer(jinja, tokenizer, 0, _TOOLS)
+    special = {str(tokenizer.convert_ids_to_tokens(number)): number for number in special_ids(tokenizer)}
     for count in (2, 1):
         with suppress(Refusal):
-            form = _form(writer, count)
-            if isinstance(form, ObjectCalls) or (form is not None and _reads(form, writer)):
-                return form  # an object tells by itself what is what
+            shown = _Shown(writer, frozenset(token for token, number in special.items() if number in ends))
+            form = _form(shown, count)
+            if isinstance(form, ObjectCalls) or (
+                form is not None and _reads(form, shown)
+            ):  # an object says what is what
+                words = [value for value in form.model_dump().values() if isinstance(value, str)]
+                kept = {token: number for token, number in special.items() if any(token in word for word in words)}
+                return form.model_copy(update={"kept": kept})
     return None
 
 
-def _reads(form: CallForm, writer: Writer) -> bool:
+def _reads(form: CallForm, shown: "_Shown") -> bool:
     """Whether a form reads back what the template writes, of all calls together or, where it wants that, of each."""
     tools = [_tool(name, {key: type_of(value) for key, value in given.items()}) for name, given in _ODD]
-    told = Writer(writer.jinja, writer.tokenizer, 0, tools)
+    told = _Shown(Writer(shown.writer.jinja, shown.writer.tokenizer, 0, tools), shown.ends)
     for calls in [_ODD] if form.between is not None else [[each] for each in _ODD]:
-        text = _shown(told, calls, first=5)
+        text = told.calls(calls, first=5)
         found = [] if text is None else form.read(text, tools)[1]
         if [(each["function"]["name"], each["function"]["arguments"]) for each in found] != calls:
             return False
     return True
 
 
-def _form(writer: Writer, count: int) -> CallForm | None:
+def _form(shown: "_Shown", count: int) -> CallForm | None:
     names = _NAMES[:count]
-    text = _shown(writer, [(name, _ARGUMENTS) for name in names])
+    text = shown.calls([(name, _ARGUMENTS) for name in names])
     if text is None:
         return None
-    if (objects := shown_objects(text, names, _ARGUMENTS)) is not None:
-        return objects
-    unescaped = _shown(writer, [(names[0], {next(iter(_ARGUMENTS)): UNESCAPED})])
-    if unescaped is not None and (called := shown_python(text, unescaped, names, _ARGUMENTS)) is not None:
+    if (found := shown_objects(text, names, _ARGUMENTS) or shown_braces(text, names, _ARGUMENTS)) is not None:
+        return found
+    first, second = _ARGUMENTS
+    others = [shown.calls([(names[0], given)]) or "" for given in ({first: UNESCAPED}, {first: True, second: None})]
+    if (called := shown_python(text, others, names, _ARGUMENTS)) is not None:
         return called
-    empty = _shown(writer, [(name, {}) for name in names])
+    empty = shown.calls([(name, {}) for name in names])
     return None if empty is None else shown_lists(text, empty, names, [_ARGUMENTS] * count)
 
 
-def _shown(writer: Writer, called: Sequence[tuple[str, Mapping[str, Any]]], first: int = 1) -> str | None:
-    """What a template writes of some calls, without special tokens and thoughts; None where it begins otherwise.
+class _Shown:
+    """What a template writes of made calls, without thoughts and what ends an answer: `ends`, texts of tokens."""
 
-    `first` is the number of the first call, which its id tells.
-    """
-    calls: list[dict[str, Any]] = [
-        {"id": f"danlu000{place}", "type": "function", "function": {"name": name, "arguments": dict(arguments)}}
-        for place, (name, arguments) in enumerate(called, first)
-    ]
-    question = {"role": "user", "content": "a"}
-    asked = re.sub(rf"{OPENED}\s*$", "", writer.written([question], asks=True))
-    whole = writer.written([question, {"role": "assistant", "content": "", "tool_calls": calls}], asks=False)
-    if not whole.startswith(asked):
-        return None
-    special = "|".join(map(re.escape, sorted(special_tokens(writer.tokenizer), key=len, reverse=True)))
-    text = re.sub(special, "", whole[len(asked) :]) if special else whole[len(asked) :]
-    return re.sub(rf"^\s*(?:{OPENED})?[^{{]*?{CLOSED}", "", text)
+    def __init__(self, writer: Writer, ends: frozenset[str]) -> None:
+        self.writer, self.ends = writer, ends
+        self._special = re.compile("|".join(map(re.escape, sorted(special_tokens(writer.tokenizer), key=len)[::-1])))
+
+    def calls(self, called: Sequence[tuple[str, Mapping[str, Any]]], first: int = 1) -> str | None:
+        """What is written of some calls; None where it begins otherwise than what is asked.
+
+        `first` is the number of the first call, which its id tells.
+        """
+        calls: list[dict[str, Any]] = [
+            {"id": f"danlu000{place}", "type": "function", "function": {"name": name, "arguments": dict(arguments)}}
+            for place, (name, arguments) in enumerate(called, first)
+        ]
+        text = self._behind_asked({"content": "", "tool_calls": calls})
+        said = self._behind_asked({"content": "danlu"}) or ""
+        if text is None:
+            return None
+        ends = self.ends | set(self._found(said))
+        special = [found for found in self._special.finditer(text) if found[0]]
+        last = [found.start() for found in special if found[0] in ends] or [found.start() for found in special[-1:]]
+        whole = text[: last[-1]] if last and self._is_last(text, last[-1]) else text
+        whole = self._special.sub(lambda found: "" if found[0] in ends else found[0], whole)
+        return re.sub(rf"^\s*(?:{OPENED})?[^{{]*?{CLOSED}", "", whole)
+
+    def _behind_asked(self, answer: dict[str, Any]) -> str | None:
+        question = {"role": "user", "content": "a"}
+        asked = re.sub(rf"{OPENED}\s*$", "", self.writer.written([question], asks=True))
+        whole = self.writer.written([question, {"role": "assistant", **answer}], asks=False)
+        return whole[len(asked) :] if whole.startswith(asked) else None
+
+    def _found(self, text: str) -> list[str]:
+        return [found for found in self._special.findall(text) if found]
+
+    def _is_last(self, text: str, place: int) -> bool:
+        """Whether nothing but special tokens and white space stands from there on."""
+        return not self._special.sub("", text[place:]).strip()

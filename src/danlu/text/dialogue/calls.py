@@ -1,12 +1,12 @@
 """The promise of how calls of tools are written by a model: where they begin in a text, and which they are.
 
-What stands between the words of a form is read by `danlu.text.dialogue.object_calls`, `python_calls` and
-`listed_calls`; which form a template has is found by `danlu.text.dialogue.call_forms`.
+What stands between the words of a form is read by `danlu.text.dialogue.object_calls`, `python_calls`,
+`braced_calls` and `listed_calls`; which form a template has is found by `danlu.text.dialogue.call_forms`.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -28,13 +28,17 @@ MOST_STARTS = 100
 
 
 class CallForm(ABC, BaseModel):
-    """What stands before, between and behind calls; `between` is None where a message has one call alone."""
+    """What stands before, between and behind calls; `between` is None where a message has one call alone.
+
+    `kept` are the special tokens among these words, by their texts: they are text where a model writes them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     before: str
     between: str | None
     after: str
+    kept: dict[str, int] = {}
 
     def read(self, text: str, tools: Tools = ()) -> tuple[str, list[ToolCall]]:
         """What is said before the calls, and these; all of the text and none where it holds none, or half of one.
@@ -50,6 +54,16 @@ class CallForm(ABC, BaseModel):
         thought = behind_thoughts(text)
         bare = self._bare(text[thought:], tools) if tools and thought is not None else []
         return (text[:thought].rstrip(), bare) if bare else (text, [])
+
+    def read_within(self, text: str, row: Callable[[int], tuple[list[ToolCall], int]]) -> tuple[str, list[ToolCall]]:
+        """As `read`, of what may be said around rows of calls; `row` gives those at a place, and where they end."""
+        said, calls, place = list[str](), list[ToolCall](), 0
+        for start in self._starts(text) if len(text) <= LONGEST else ():
+            found, end = row(start) if start >= place else ([], start)
+            if found:
+                said.append(text[place:start].strip() if calls else text[place:start].rstrip())
+                calls, place = [*calls, *found], end
+        return ("\n".join(filter(None, (*said, text[place:].strip()))), calls) if calls else (text, [])
 
     def begin(self, text: str, tools: Tools = ()) -> int:
         """Where calls begin, or may begin with what is still to be written; the text's length where none does."""
@@ -128,6 +142,16 @@ def offered_in(tools: Tools | None) -> frozenset[str]:
     """The names of the tools that a model is told of."""
     told = [tool.get("function", tool) for tool in tools or () if isinstance(tool, Mapping)]
     return frozenset(each["name"] for each in told if isinstance(each, dict) and isinstance(each.get("name"), str))
+
+
+def parameters_in(name: str, tools: Tools) -> Mapping[str, Any]:
+    """The schema of what a tool takes; nothing where it is not offered, or does not say it."""
+    for tool in tools:
+        function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+        if isinstance(function, Mapping) and function.get("name") == name:
+            parameters = function.get("parameters")
+            return parameters if isinstance(parameters, Mapping) else {}
+    return {}
 
 
 def behind_thoughts(text: str) -> int | None:

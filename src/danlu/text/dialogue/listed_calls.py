@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from danlu.refusal import Refusal
-from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, spaced
+from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, parameters_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import guided, kinds_of, properties_of, rebased, valued
+from danlu.text.dialogue.schemas import exactly, guided, members_of, properties_of, rebased, shared_in, valued, ways_of
 
 _KEY = re.compile(r"[^\n<>\"]{1,200}")
 _SPACES = re.compile(r"\s*")
@@ -33,21 +33,25 @@ class ListedCalls(CallForm):
     def grammar(self, tools: Tools) -> str:
         """See `CallForm.grammar`; texts that hold the signs by which they end cannot be written so."""
         opens, value_end, closes = self._parts()
+        if any(word in f"{opens}{value_end}{self.value_begin}{self.name_end}" for word in self.kept):
+            raise Refusal(
+                "the template writes special tokens around arguments, so a call cannot be forced; leave it out"
+            )
         begin = self.name_end[: len(self.name_end) - len(opens)]
         lines, names = list[str](), list[str]()
         for number, tool in enumerate(tools):
             function = tool.get("function", tool)
             schema = rebased(parameters_of(function), "#")
-            wanted, rules = schema.get("required"), list[str]()
-            for place, (key, inner) in enumerate(properties_of(schema).items()):
+            rules = list[str]()
+            for place, (key, inner, needed) in enumerate(members_of(schema, schema)):
                 refuse_unreadable(key, _KEY)
                 name = f"value{number}x{place}"
-                rules.append(f"{name}{'' if isinstance(wanted, list) and key in wanted else '?'}")
+                rules.append(f"{name}{'' if needed else '?'}")
                 lines.append(f"{name}: {_quoted(opens + key + self.value_begin)} {_value(inner, schema, value_end)}")
             refuse_unreadable(function["name"], NAME)
             names.append(f"call{number}")
             lines.append(f"call{number}: {' '.join([_quoted(function['name'] + begin), *rules])}")
-        start = f"start: SPACE {_quoted(self.before)} call {_quoted(closes)} SPACE"
+        start = f"start: SPACE {exactly(self.before, self.kept)} call {exactly(closes, self.kept)} SPACE"
         return "\n".join([start, f"call: {' | '.join(names)}", *lines, "SPACE: /[ \\n]{0,2}/\n"])
 
     def _parts(self) -> tuple[str, str, str]:
@@ -88,7 +92,7 @@ class ListedCalls(CallForm):
             found = named and self._behind_name.match(text, _SPACES.match(text, named.end()).end())  # type: ignore[union-attr]
             if named is None or found is None:
                 return []
-            schema, arguments = _schema_of(named[0], tools), dict[str, Any]()
+            schema, arguments = parameters_in(named[0], tools), dict[str, Any]()
             while found.lastgroup == "key":
                 key = self._key.match(text, found.end())
                 ended = key and self._behind_value.search(text, key.end())
@@ -178,27 +182,16 @@ def _which(key: str, call: str | None, end: str) -> re.Pattern[str]:
     return re.compile("|".join([*ways, rf"(?P<end>{spaced(end)}\s*\Z)"]))
 
 
-def _schema_of(name: str, tools: Tools) -> Mapping[str, Any]:
-    """What a tool takes; nothing where it is not offered, or does not say it."""
-    for tool in tools:
-        function = tool.get("function", tool) if isinstance(tool, Mapping) else None
-        if isinstance(function, Mapping) and function.get("name") == name:
-            parameters = function.get("parameters")
-            return parameters if isinstance(parameters, Mapping) else {}
-    return {}
-
-
 def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
     """The rule of a value and what ends it."""
-    told = schema.get("enum", [schema["const"]] if "const" in schema else None) if isinstance(schema, Mapping) else None
-    if isinstance(told, list) and told and all(isinstance(each, str) for each in told):
+    ways = ways_of(schema, root)
+    if all(kind == "const" for kind, _ in ways):
+        told = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for _, each in ways]
         return f"({' | '.join(_quoted(each + ends) for each in told)})"
-    kinds = kinds_of(schema, root)
-    if not kinds or "string" in kinds:
+    if any(kind in ("string", "any") or isinstance(each, str) for kind, each in ways):
         one, two, *_ = (re.escape(sign).replace("/", r"\/") for sign in ends.strip())
         return rf"/([^{one}]|{one}+[^{one}{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
-    shared = {name: root[name] for name in ("$defs", "definitions") if name in root}
-    return f"{guided({**shared, **schema})} {_quoted(ends)}"
+    return f"{guided({**shared_in(root), **schema})} {_quoted(ends)}"
 
 
 def _quoted(words: str) -> str:

@@ -72,7 +72,7 @@ class ObjectCalls(_WithObjects):
             shared[str(number)] = rebased(parameters_of(function), f"#/$defs/{number}")
             schemas.append(self._schema(function["name"], {"$ref": f"#/$defs/{number}"}))
         schema = guided({"anyOf": schemas, "$defs": shared})
-        start = f"{literal(self.before)} call {literal(self.after)}"
+        start = f"{literal(self.before, self.kept)} call {literal(self.after, self.kept)}"
         return f"start: {start}\ncall: {schema}\nSPACE: /[ \\n]{{0,2}}/\n"
 
     def _schema(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -130,9 +130,11 @@ class NamedCalls(_WithObjects):
             refuse_unreadable(function["name"], NAME)
             name = json.dumps(function["name"], ensure_ascii=False)
             schema = guided(rebased(parameters_of(function), "#"))
-            lines.append(f"call{number}: {name} {literal(self.middle)} object{number}\nobject{number}: {schema}")
+            lines.append(
+                f"call{number}: {name} {literal(self.middle, self.kept)} object{number}\nobject{number}: {schema}"
+            )
         each = " | ".join(f"call{number}" for number in range(len(tools)))
-        start = f"{literal(self.before)} call {literal(self.after)}"
+        start = f"{literal(self.before, self.kept)} call {literal(self.after, self.kept)}"
         return "\n".join([f"start: {start}", f"call: {each}", *lines, "SPACE: /[ \\n]{0,2}/\n"])
 
     def _calls(self, text: str, start: int, tools: Tools) -> list[ToolCall]:

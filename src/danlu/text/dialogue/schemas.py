@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -46,10 +47,12 @@ _KINDS: dict[type, str] = {
     list: "array",
     dict: "object",
 }
+_TYPES = frozenset({*_KINDS.values(), "null"})
 _LONGEST = 10_000  # characters of a list that is read as Python writes it
 _PYTHON = {"True": True, "False": False, "None": None}
 """What templates write of values that they give to Python's `str`."""
 
+_STEPS = 10  # from a reference to what it means
 _MOST = 200  # schemas that are looked at for the types of one value
 
 
@@ -79,6 +82,72 @@ def kinds_of(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
                 seen.add(reference)
                 waiting.append(_referred(reference, root))
     return frozenset(found)
+
+
+def members_of(schema: Any, root: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
+    """Keys of an object with their schemas, and whether they are needed; parts of `allOf` are put together.
+
+    Raises `Refusal` where one is needed of which nothing is told.
+    """
+    found, needed, waiting = dict[str, Any](), dict[str, None](), [schema]
+    for _ in range(_MOST):
+        here = referred(waiting.pop(0), root) if waiting else None
+        if not isinstance(here, Mapping):
+            continue
+        found = {**properties_of(here), **found}
+        told = here.get("required")
+        needed |= dict.fromkeys(key for key in told if isinstance(key, str)) if isinstance(told, list) else {}
+        several = here.get("allOf")
+        waiting += several[:_MOST] if isinstance(several, list) else []
+    if unknown := next((key for key in needed if key not in found), None):
+        raise Refusal(
+            f"'{unknown:.40}' is required of a tool whose schema does not say what it is, so a call cannot be forced; "
+            "add it to its 'properties'"
+        )
+    return [(key, inner, key in needed) for key, inner in found.items()]
+
+
+def ways_of(schema: Any, root: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The ways in which a value may be written: "const" and what it is, or its type and the schema of that.
+
+    Where nothing is said, or more than can be followed, "any".
+    """
+    found, waiting = list[tuple[str, Any]](), [schema]
+    for _ in range(_MOST):
+        if not waiting:
+            return found or [("any", {})]
+        here = referred(waiting.pop(0), root)
+        if not isinstance(here, Mapping):
+            found.append(("any", {}))
+            continue
+        told = here.get("enum", [here["const"]] if "const" in here else None)
+        several = next((here[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(here.get(name), list)), None)
+        kinds = here.get("type", "object" if properties_of(here) else None)
+        if isinstance(told, list) and told:
+            found += [("const", each) for each in told]
+        elif several and ("anyOf" in here or "oneOf" in here or len(several) == 1):
+            waiting += several[:_MOST]
+        elif isinstance(kinds, str | list):
+            named = [kinds] if isinstance(kinds, str) else [each for each in kinds if isinstance(each, str)]
+            found += [(kind, here) for kind in named if kind in _TYPES]
+        else:
+            found.append(("any", {}))
+    return [("any", {})]
+
+
+def shared_in(root: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas that others refer to."""
+    return {name: root[name] for name in ("$defs", "definitions") if name in root}
+
+
+def referred(schema: Any, root: Mapping[str, Any]) -> Any:
+    """The schema that a reference leads to, over at most a few others; itself where it is none."""
+    for _ in range(_STEPS):
+        reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+        if not isinstance(reference, str):
+            return schema
+        schema = _referred(reference, root)
+    return None
 
 
 def _referred(reference: str, root: Mapping[str, Any]) -> Any:
@@ -128,6 +197,16 @@ def guided(schema: Mapping[str, Any]) -> str:
     return f"%json {json.dumps({'x-guidance': own, **schema})}"
 
 
-def literal(words: str) -> str:
-    """Words, and the white space around and between them, in Lark's form, whose `SPACE` is white space."""
-    return " ".join(["SPACE", *(f"{json.dumps(word, ensure_ascii=False)} SPACE" for word in words.split())])
+def literal(words: str, kept: Mapping[str, int]) -> str:
+    """Words, and the white space around and between them, in Lark's form, whose `SPACE` is white space.
+
+    `kept` are special tokens, which no text spells in a grammar.
+    """
+    return " ".join(["SPACE", *(f"{exactly(word, kept)} SPACE" for word in words.split())])
+
+
+def exactly(words: str, kept: Mapping[str, int]) -> str:
+    """Words as they stand, in Lark's form; `kept` are special tokens."""
+    parts = re.split(f"({'|'.join(map(re.escape, sorted(kept, key=len, reverse=True)))})", words) if kept else [words]
+    told = [f"<[{kept[part]}]>" if part in kept else json.dumps(part, ensure_ascii=False) for part in parts if part]
+    return " ".join(told) or '""'

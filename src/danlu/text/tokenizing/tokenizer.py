@@ -134,6 +134,12 @@ def special_tokens(tokenizer: Tokenizer) -> list[str]:
     return sorted({*tokenizer.all_special_tokens, *added})
 
 
+def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """The numbers of all special tokens, those without a name of their own included (Llama 3's end of a message)."""
+    added = (number for number, token in tokenizer.added_tokens_decoder.items() if token.special)
+    return frozenset({*tokenizer.all_special_ids, *added})
+
+
 def _for_text(backend: "Backend", tokenizer: Tokenizer) -> "Backend":
     with _changing:  # what changes while another thread encodes is an error of the library
         if backend.truncation is not None:  # some tokenizer files switch these on

@@ -1,0 +1,129 @@
+"""Calls in braces as Gemma writes them are read, and special tokens around calls are words of a form."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+
+from danlu.model.constraint import Constraint
+from danlu.model.spelling import spelled
+from danlu.text.dialogue.call_forms import form_of_calls
+from danlu.text.dialogue.calls import CallForm
+from danlu.text.tokenizing.tokenizer import Tokenizer, special_ids
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
+
+from .made_templates import BRACED, ENDS, jinja, tools
+from .test_listed_calls import FUNCTIONS, written
+from .test_python_calls import OFFERED, TEXTS, VALUES, call, calls_of
+
+QUOTES = {"functiongemma": "<escape>", "gemma4": '<|"|>'}
+WORDS = {
+    "lfm2": ("<|tool_call_start|>", "<|tool_call_end|>"),
+    "gemma4": ("<|tool_call>", "<tool_call|>", '<|"|>'),
+    "mistral": ("[TOOL_CALLS]",),
+}
+
+
+def keys_are_plain(value: Any) -> bool:
+    """Whether keys within a value are such as a template writes without quotes so that they can be told."""
+    if isinstance(value, dict):
+        return all(value) and all(map(keys_are_plain, value.values()))
+    return all(map(keys_are_plain, value)) if isinstance(value, list) else True
+
+
+@pytest.mark.parametrize("name", BRACED)
+@given(calls=calls_of(TEXTS | VALUES.filter(keys_are_plain)))
+@example(calls=[call("f", city='"a", {b}: [c]} <esc', days="}")])
+@example(calls=[call("f"), call("f", city=["a,b", {"k": "]"}], days={"a": {}, "b": []})])
+def test_whatever_stands_in_a_text_is_read_back(
+    name: str, calls: Any, others: dict[str, CallForm], bpe: Tokenizer
+) -> None:
+    assert others[name].read(written(name, "", calls, bpe), OFFERED) == ("", calls)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("f{city:Q北京Q}", {"city": "北京"}),
+        ("f { city : QaQ , days : 3 }", {"city": "a", "days": 3}),
+        ('f{"city":"a\\n",QdaysQ:null}', {"city": "a\n", "days": None}),
+        ("f{city:[1,QaQ,{k:True}],days:-1.5e3}", {"city": [1, "a", {"k": True}], "days": -1500.0}),
+        ("f{}", {}),
+    ],
+)
+def test_other_ways_of_braces_are_read_too(text: str, arguments: Any, others: dict[str, CallForm]) -> None:
+    for name, quote in QUOTES.items():
+        form = others[name]
+        whole = f"{form.before}{text.replace('Q', quote)}{form.after} Done."
+        assert form.read(whole, OFFERED) == ("Done.", [call("f", **arguments)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["f", "f{city}", "f{city:today}", "f{city:1,city:2}", "f{city:QaQ", "f{city:Qa}", "f{city:[1}", "f{city:NaN}",
+     "f{:1}", "f{city:1}}", "f{city:" + "[" * 3_000, "f{city:" + "{a:" * 3_000, "f{city:1;days:2}"],
+)  # fmt: skip
+def test_what_is_no_call_stays_text(text: str, others: dict[str, CallForm]) -> None:
+    for name, quote in QUOTES.items():
+        whole = f"{others[name].before}{text.replace('Q', quote)}{others[name].after}"
+        assert others[name].read(whole, OFFERED) == (whole, [])
+
+
+@pytest.fixture(scope="module", params=WORDS)
+def special(request: pytest.FixtureRequest) -> tuple[Tokenizer, CallForm]:
+    """A tokenizer in which the words around calls are special tokens, and the form of its template."""
+    name = str(request.param)
+    words = tuple(dict.fromkeys([*ENDS, *WORDS[name]]))
+    tokenizer = Extended(base=Bpe(size=300), special=words).build(lambda: iter(["北京天气"]))
+    form = form_of_calls(jinja(name), tokenizer)
+    assert form is not None
+    assert form.kept == {word: tokenizer.convert_tokens_to_ids(word) for word in WORDS[name]}
+    return tokenizer, form
+
+
+def test_special_tokens_around_calls_are_written_where_one_is_forced(special: tuple[Tokenizer, CallForm]) -> None:
+    tokenizer, form = special
+    form_ids = set(form.kept.values())
+    silent, seen = special_ids(tokenizer) - form_ids, set[str]()
+    constraint = Constraint(
+        tokenizer, len(tokenizer), [int(tokenizer.eos_token_id)], {"grammar": form.grammar(FUNCTIONS)}
+    )
+    letters = [number for number in range(len(tokenizer)) if len(str(tokenizer.decode([number])).strip("\ufffd")) == 1]
+    for seed in range(6):
+        dice, ids = random.Random(seed), list[int]()
+        while len(ids) < 300:
+            allowed = (~constraint.forbidden(ids)).nonzero().flatten().tolist()
+            if tokenizer.eos_token_id in allowed:
+                break
+            words = [token for token in allowed if token in form_ids]
+            few = [token for token in allowed if token in letters]
+            ids.append(dice.choice(words if words and dice.random() < 0.3 else few or allowed))
+        text = spelled(ids, tokenizer, (), silent)
+        if len(ids) == 300:
+            continue
+        said, calls = form.read(text, FUNCTIONS)
+        assert said == "", text
+        assert ids[0] in form_ids or tokenizer.decode(ids[:1]).strip() == ""
+        seen.add(calls[0]["function"]["name"])
+    assert len(seen) > 1
+    assert {*form.kept.values()} & set(ids)
+
+
+def test_a_special_token_that_is_text_is_told_as_such(special: tuple[Tokenizer, CallForm]) -> None:
+    tokenizer, form = special
+    end = int(tokenizer.convert_tokens_to_ids("<|im_end|>"))
+    word, number = next(iter(form.kept.items()))
+    ids = [*tokenizer("a")["input_ids"], number, *tokenizer("b")["input_ids"], end]
+    assert spelled(ids, tokenizer, (), special_ids(tokenizer) - {number}) == f"a{word}b"
+    assert spelled(ids, tokenizer) == "ab"
+
+
+def test_of_no_template_an_end_is_a_word(bpe: Tokenizer) -> None:
+    for name in ("lfm2", "gemma4", "functiongemma"):
+        form = form_of_calls(jinja(name), bpe)
+        assert form is not None
+        assert "<|im_end|>" not in form.after
+        assert form.kept == {}
+        assert form.read(f"{form.before}", tools("f")) == (form.before, [])
