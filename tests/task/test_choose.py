@@ -63,6 +63,7 @@ def answered(task, model, tokenizer, records, width=None):
         (1, ("a", "b"), "number"),
         ("1", ("x", "y"), "number"),
         ("1", ("0", "1"), "text"),
+        (1.0, ("x", "y"), "number"),
         ("B", ("x", "y"), "letter"),
         ("(b).", ("x", "y"), "letter"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from judged_records import RECORDS, WIDE, judged_tokenizer
 
 from danlu.refusal import Refusal
+from danlu.task.judged import BAD, GOOD, judged
 from danlu.task.tasks.chat import Chat
 from danlu.task.tasks.prefer import Prefer
 
@@ -96,6 +97,14 @@ def test_a_pair_that_does_not_fit_stops_loses_turns_or_goes_as_a_whole(tokenizer
     assert [item.record for item in shown] == [0, 1]
     with pytest.raises(Refusal, match="none of 1 records fits into rows of 48 tokens"):
         task_of(too_long="drop").learnable([long], tokenizer, 48, 1000)
+
+
+@pytest.mark.parametrize("good", [True, 1, 1.0, "1.0", " TRUE ", "１", "true"])
+@pytest.mark.parametrize("bad", [False, 0, 0.0, "0.0", "False"])
+def test_a_judgement_is_read_however_a_table_spells_it(good, bad):
+    messages = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+    found = [judged(messages, {"label": label}, 0, "judgements").answers for label in (good, bad)]
+    assert [answers[0][1] for answers in found] == [GOOD, BAD]
 
 
 USER = [{"role": "user", "content": "one"}]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Literal, get_args
 
+from danlu.data.labels import label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
@@ -120,7 +121,7 @@ def _place(given: object, choices: Sequence[str], how: Reading) -> int | None:
     if how == "text":
         place = choices.index(given) if isinstance(given, str) and given in choices else -1
     elif how == "number" and not isinstance(given, bool):
-        text = str(given).strip()
+        text = label_of(given) or ""  # 1.0 where a table has a gap elsewhere
         place = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
     elif how == "letter" and isinstance(given, str):
         letter = given.strip().strip("().:（）、：").upper()

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.data.labels import key_of, label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
@@ -147,7 +148,7 @@ def _judgement(record: Record, number: int, needs: Needs) -> int:
         if needs == "judgements":
             raise Refusal(missing(record, number, LABEL, "true for a good answer, false for a bad one"))
         return NEITHER
-    found = _SAID.get(str(record[LABEL]).strip().lower())
+    found = _SAID.get(key_of(label_of(record[LABEL]) or ""))
     if found is None:
         raise Refusal(
             f"record {number + 1:,}: column '{LABEL}' is '{record[LABEL]!s:.40}'; write true for a good answer and "
