@@ -9,13 +9,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 _CATALOGUE = Path(__file__).parent / "locale" / "zh" / "sentences.json"
 
 _LONGEST = 2000
 """Characters: a longer sentence carries data rather than words, and stays English."""
+
+_KEPT = 4096
+"""Sentences whose Chinese is kept, as pages ask for the same ones at each poll; of the longest these are some 30 MB."""
 
 _DEEPEST = 4
 """Sentences within sentences."""
@@ -82,8 +85,11 @@ def in_language(sentence: str, language: str) -> str | None:
 
     Lines are looked up apart. What stands before the first known piece, such as a file and a line, is left as it is.
     """
-    if language != "zh" or len(sentence) > _LONGEST:
-        return None
+    return _in_chinese(sentence) if language == "zh" and len(sentence) <= _LONGEST else None
+
+
+@lru_cache(_KEPT)
+def _in_chinese(sentence: str) -> str | None:
     reader = _Reader()
     lines = [reader.told(line) for line in sentence.split("\n")]
     return "\n".join(line.text for line in lines) if any(line.weight for line in lines) else None

@@ -9,6 +9,7 @@ import said_by_us
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danlu import sentences
 from danlu.sentences import in_language
 
 CATALOGUE = said_by_us.catalogue()
@@ -93,6 +94,19 @@ def test_what_somebody_has_called_a_thing_stays_as_it_is():
 def test_what_is_not_known_stays_english():
     assert in_language("Zwölf Boxkämpfer jagen Viktor", "zh") is None
     assert in_language("x.csv: there is no such file; give the path of a file with data", "en") is None
+
+
+def test_a_sentence_is_looked_up_once_and_a_long_one_never(monkeypatch):
+    read = []
+    told = sentences._Reader.told
+    monkeypatch.setattr(
+        sentences._Reader, "told", lambda self, line, *depth: read.append(line) or told(self, line, *depth)
+    )
+    sentence = "once.csv: there is no such file; give the path of a file with data"
+    assert in_language(sentence, "zh") == in_language(sentence, "zh") != sentence
+    assert read.count(sentence) == 1
+    assert in_language("long " * 1000, "zh") is None
+    assert not any(line.startswith("long") for line in read)
 
 
 @given(st.text(max_size=300), st.sampled_from(sorted(CATALOGUE)))

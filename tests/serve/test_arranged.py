@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_proportion import BOUND, growth
 
 from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
@@ -50,6 +51,11 @@ def test_calls_of_tools_stay_apart_and_a_person_may_speak_after_one() -> None:
 def test_what_is_no_text_is_left_to_who_refuses_it(odd: Any, role: str) -> None:
     with pytest.raises((Refusal, Problem)):
         checked(arranged([*said((role, "a"), (role, odd)), *said(("user", "q"))]), 0)
+
+
+def test_the_time_for_what_one_says_in_many_messages_grows_with_them() -> None:
+    messages = said(*[("user", "书" * 60)] * 8_000)
+    assert growth(lambda: arranged(messages[:2_000]), lambda: arranged(messages)) < BOUND
 
 
 def test_what_is_no_text_is_refused() -> None:

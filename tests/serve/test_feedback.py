@@ -43,6 +43,23 @@ def test_judgements_are_kept_and_prepare_reads_them_back(shelf: Shelf, tmp_path:
     assert (run["clean"] / "train.jsonl").exists() or any(run["clean"].iterdir())
 
 
+def test_a_judgement_is_of_the_model_that_gave_the_answer(shelf: Shelf, tmp_path: Path) -> None:
+    url = f"sqlite:///{(tmp_path / 'feedback.db').as_posix()}"
+    store = Feedback(url)
+    with serving(shelf, feedback=store) as live:
+        answer = live.post("/v1/predict", {"model": "classify", "text": "好"})
+        with shelf.lease("classify") as model:
+            assert answer.headers["x-fingerprint"] == model.fingerprint
+        body = {"model": "classify", "record": {"text": "好"}, "correct": True}
+        for told in ({"fingerprint": "danlu-0123456789abcdef-base"}, {}):
+            assert live.post("/v1/feedback", body | told).status_code == 201
+        wrong = live.post("/v1/feedback", body | {"fingerprint": "a\0b"})
+        assert wrong.json()["error"]["param"] == "fingerprint"
+    store.close()
+    rows = Format.model_validate({"kind": "sql", "path": url, "table": TABLE}).read(("fingerprint",))
+    assert [row["fingerprint"] for row in rows] == ["danlu-0123456789abcdef-base", answer.headers["x-fingerprint"]]
+
+
 def test_without_a_database_it_is_told_how_to_get_one(live: Live) -> None:
     refused = live.post("/v1/feedback", {"model": "classify", "record": {"text": "x"}, "correct": True})
     assert refused.status_code == 404

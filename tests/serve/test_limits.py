@@ -59,6 +59,19 @@ def test_who_goes_away_stops_the_writing_and_frees_the_place(live: Live, shelf: 
     assert live.service.gate.tokens == 0
 
 
+def test_what_a_stream_had_written_is_counted_when_its_client_goes_away(shelf: Shelf) -> None:
+    with serving(shelf, Limits(patience=120)) as live:
+        lost = raw(live, CHAT, {**LONG, **ON, "stream": True, "max_tokens": 120})
+        while b'"content":"' not in lost.recv(2**16).replace(b'"content":""', b""):
+            pass
+        lost.close()
+        until(lambda: live.service.gate.waiting == 0)
+        with live.client() as client:
+            told = client.get("/metrics").text.splitlines()
+    (written,) = [line for line in told if line.startswith("danlu_tokens_total") and '"written"' in line]
+    assert 0 < float(written.split()[-1]) <= 120
+
+
 def test_neighbours_of_a_bad_and_a_lost_request_get_their_answers(live: Live) -> None:
     right = live.post(CHAT, LONG).json()["choices"][0]["message"]["content"]
     lost = [raw(live, CHAT, {**LONG, "stream": True}) for _ in range(3)]
@@ -152,6 +165,27 @@ def test_a_gate_lets_in_what_will_be_done_in_time_and_no_more() -> None:
     assert UNKNOWN < 50_000
 
 
+def test_a_prompt_counts_for_each_text_after_it_as_each_holds_it_in_memory() -> None:
+    gate = Gate(Limits())
+    key = Key(name="a", sha256="0" * 64, tokens_per_minute=20_000)
+    with gate.admitted(4_000, key, texts=16, written=16 * 100, rows=16):
+        pass  # what a key may ask is counted as it is told
+    many = gate.admitted(4_000, None, texts=64, written=64 * 200, rows=64)
+    with pytest.raises(Problem, match="as what is read counts for each of 64 texts") as never, many:
+        pass
+    assert (never.value.status, gate.texts) == (413, 0)
+
+
+def test_many_texts_after_a_long_prompt_are_refused_where_one_is_not(shelf: Shelf) -> None:
+    with serving(shelf, Limits(tokens=160)) as live:
+        asked = {**LONG, "max_tokens": 4, "temperature": 1}
+        one, many = (live.post(CHAT, asked | {"n": count}) for count in (1, 16))
+    assert one.status_code == 200
+    assert one.json()["usage"]["prompt_tokens"] < 160 // 2
+    assert (many.status_code, many.json()["error"]["code"]) == (413, "too_many_tokens")
+    assert "counts for each of 16 texts" in many.json()["error"]["message"]
+
+
 def test_many_texts_are_written_side_by_side_whatever_a_short_one_tells_of_the_speed() -> None:
     now = 0.0
     gate = Gate(Limits(patience=2.0, texts=32), clock=lambda: now)
@@ -234,6 +268,29 @@ def test_keys_are_known_by_their_hash_and_who_has_none_is_not_let_in(shelf: Shel
         bearer = {"Authorization": f"Bearer {plain}"}
         assert live.post("/v1/predict", ask, headers=bearer).status_code == 200
         assert live.post("/admin/reload", {}, headers=bearer).status_code == 403
+
+
+def test_a_reload_reads_the_keys_anew_and_a_damaged_file_leaves_those_that_are(shelf: Shelf, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    gone, stays = add_key(file, "gone"), add_key(file, "ops", admin=True)
+    ask = {"model": "classify", "text": "好"}
+    with serving(Shelf(()), keys=read_keys(file), keys_file=file) as live:
+
+        def status(key: str, path: str = "/v1/predict", body: object = ask) -> int:
+            return live.post(path, body, headers={"Authorization": f"Bearer {key}"}).status_code
+
+        assert (status(gone), status(stays)) == (404, 404)  # there is no model, but both are known
+        kept = [line for line in file.read_text().splitlines() if "gone" not in line]
+        file.write_text("\n".join(kept))
+        new = add_key(file, "new")
+        assert (status(gone), status(new)) == (404, 401)
+        assert status(stays, "/admin/reload", {}) == 200
+        assert (status(gone), status(new), status(stays)) == (401, 404, 404)
+        file.write_text("keys: []\n")
+        refused = live.post("/admin/reload", {}, headers={"Authorization": f"Bearer {stays}"})
+        assert refused.status_code == 409
+        assert "names no key" in refused.json()["error"]["message"]
+        assert (status(new), status(stays)) == (404, 404)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")

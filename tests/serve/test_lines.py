@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from servers import Live, serving
 
+from danlu.sentences import in_language
 from danlu.serve.limits import Limits
 from danlu.serve.shelf import Shelf
 
@@ -41,6 +42,42 @@ def test_a_bad_line_is_called_by_its_number_in_the_file(live: Live) -> None:
         assert message.startswith((f"line {number}: ", f"line {number}, column 1: "))
         assert "record 1" not in message
         assert message.count("line ") == 1
+
+
+def test_a_file_may_begin_with_a_mark_of_utf_8(live: Live) -> None:
+    line = '{"text": "好"}'
+    found = answered(live, ["\ufeff" + line, "\ufeff" + line])
+    assert ["error" in each for each in found] == [False, True], "a mark is one at the beginning alone"
+
+
+def test_who_reads_chinese_is_told_of_lines_in_both_languages_and_each_mistake_is_looked_up_once(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def counted(sentence: str, language: str) -> str | None:
+        looked.append(sentence)
+        return in_language(sentence, language)
+
+    monkeypatch.setattr("danlu.serve.routes.predict.in_language", counted)
+    lines = ['{"text": "好"}', "no json", '{"text": 3}', "[]", '{"text": 3}', '{"text": "书"}']
+    with live.client() as client:
+        content = "\n".join(lines).encode()
+        chinese, english = (
+            [json.loads(line) for line in client.post(PATH, content=content, headers=headers).text.splitlines()]
+            for headers in ({"Accept-Language": "zh-CN"}, {"Accept-Language": "en"})
+        )
+    told = [each["error"]["translated"] for each in chinese if "error" in each]
+    assert told == [
+        "第 2 行, column 1: 不是 JSON（Expecting value）；请改正，或用 JSON 库重新写出",
+        "第 3 行: 列 'text' 须是文本，而它是 int 类型",
+        "第 4 行: 应为 JSON 对象",
+        "第 5 行: 列 'text' 须是文本，而它是 int 类型",
+    ]
+    assert len([each for each in looked if "'text'" in each]) == 1
+    for one, other in zip(chinese, english, strict=True):
+        assert one.get("error", {}).get("message") == other.get("error", {}).get("message")
+        assert "translated" not in other.get("error", {})
 
 
 @pytest.mark.parametrize("most", [64, 100, 200])

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import started
-from servers import serving
+from servers import serving, shelved
 
 from danlu.refusal import Refusal
 from danlu.serve.run import _listening
@@ -121,6 +121,38 @@ def test_a_changed_file_is_refused_at_the_start_and_told_while_it_serves(one: Sh
         assert live.post("/v1/predict", ASK).status_code == 200  # the old one still answers
     with pytest.raises(Refusal):
         Shelf([Place("m", str(folder))]).open()
+
+
+def test_a_damaged_model_keeps_no_other_from_being_taken_anew(
+    folder: Path, bundles: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folders = {"a": folder} | {name: Path(shutil.copytree(folder, tmp_path / name)) for name in "bc"}
+    with shelved([Place(name, str(each), threads=1) for name, each in folders.items()]) as shelf:
+        for name in "ac":
+            shutil.rmtree(folders[name])
+            shutil.copytree(bundles["multilabel"], folders[name])
+        (folders["b"] / "golden.json").write_text("{}", encoding="utf-8")
+        with serving(shelf) as live:
+            refused = live.post("/admin/reload", {})
+            tasks = {name: live.post("/v1/predict", ASK | {"model": name}).json() for name in folders}
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (409, "not_reloaded")
+    assert error["message"].startswith("taken anew: a, c; 'b' stays as it was: ")
+    assert "golden.json" in error["message"]
+    (line,) = [json.loads(each) for each in capfd.readouterr().err.splitlines() if '"reload"' in each]
+    assert (line["models"], line["refused"]) == (["a", "c"], error["message"])
+    answers = {name: told["predictions"][0].keys() for name, told in tasks.items()}
+    assert answers["a"] == answers["c"] != answers["b"]
+
+
+def test_a_model_that_is_withdrawn_differs_no_longer_for_those_who_watch(one: Shelf, folder: Path) -> None:
+    (folder / "golden.json").write_text("{}", encoding="utf-8")
+    one.replay()
+    with serving(one) as live, live.client() as client:
+        assert 'danlu_golden_differences{model="m"} 1.0' in client.get("/metrics").text
+        one.withdraw("m")
+        assert 'danlu_golden_differences{model="m"}' not in client.get("/metrics").text
+        assert live.post("/admin/reload", {}).json() == {"reloaded": []}
 
 
 def test_names_are_those_of_recipes_and_no_two_alike(bundles: dict[str, Path], folder: Path) -> None:

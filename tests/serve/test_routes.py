@@ -175,6 +175,9 @@ ROBOT = [{"role": "robot", "content": "x"}]
         (CHAT, {"model": "chat", "messages": TALK, "audio": {}}, 400, "unsupported_parameter", "audio"),
         (CHAT, {"model": "chat", "messages": TALK, "temprature": 1}, 400, "unknown_parameter", "temprature"),
         (CHAT, {"model": "chat", "messages": TALK, "user": "u", "store": False}, 200, None, None),
+        (CHAT, {"model": "chat", "messages": TALK, "logprobs": False, "top_logprobs": 0}, 200, None, None),
+        (CHAT, {"model": "chat", "messages": TALK, "top_logprobs": 1}, 400, "invalid_value", "top_logprobs"),
+        (CHAT, {"model": "chat", "messages": TALK, "prompt_cache_retention": "24h"}, 200, None, None),
         (CHAT, {"model": "chta", "messages": TALK}, 404, "model_not_found", "model"),
         (CHAT, {"model": "classify", "messages": TALK}, 400, "wrong_task", "model"),
         (CHAT, {"model": "chat", "messages": ROBOT}, 400, "refused", "messages"),
@@ -218,6 +221,13 @@ def test_what_is_no_request_is_told_so(live: Live, data: bytes, code: str) -> No
         answer = client.post("/v1/predict", content=data)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == code
+
+
+def test_a_body_may_begin_with_a_mark_of_utf_8(live: Live) -> None:
+    with live.client() as client:
+        for marks, status in ((b"\xef\xbb\xbf", 200), (b"\xef\xbb\xbf" * 2, 400)):
+            answer = client.post("/v1/predict", content=marks + b'{"model": "classify", "text": "x"}')
+            assert answer.status_code == status, answer.text
 
 
 def test_models_tell_what_they_read_and_the_interface_shows_their_samples(live: Live) -> None:

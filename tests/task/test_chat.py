@@ -14,7 +14,7 @@ from danlu.bundle.verify import verify
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited
 from danlu.task.tasks.chat import Chat
-from danlu.text.dialogue.rendered import question
+from danlu.text.dialogue.rendered import conversation, question
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
@@ -117,6 +117,26 @@ def test_the_fewest_turns_go_and_few_are_looked_at(tokenizer: Tokenizer, monkeyp
     looks.clear()
     Chat().encode([talk(*["red blue"] * 200, "猫")], tokenizer, 96, labelled=False)
     assert len(looks) <= 10
+
+
+def test_the_fewest_turns_go_of_what_is_learnt_and_few_are_looked_at(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def looked(messages: list[Any], *given: Any) -> Any:
+        looks.append(len(messages))
+        return conversation(messages, *given)
+
+    monkeypatch.setattr("danlu.task.tasks.chat.conversation", looked)
+    task, limit = Chat(too_long="truncate"), 60
+    (row,) = task.encode([talk(*["red blue"] * 400)], tokenizer, limit, labelled=True)
+    assert len(looks) <= 12
+    lengths = [
+        len(task.encode([talk(*["red blue"] * turns)], tokenizer, 10_000, labelled=True)[0])
+        for turns in range(2, 30, 2)
+    ]
+    assert len(row) == max(length for length in lengths if length <= limit)
 
 
 def test_what_is_no_conversation_is_refused_by_its_record(tokenizer: Tokenizer) -> None:

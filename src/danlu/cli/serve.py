@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, tell
+from danlu.serve.hangup import remembered
 
 if TYPE_CHECKING:
     from danlu.serve.limits import Limits
 
 
+@remembered()
 def command(
     bundles: Annotated[list[str], typer.Argument(help="folders of bundles, or NAME=FOLDER")],
     *,
@@ -24,7 +26,7 @@ def command(
     threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
     key: Annotated[str | None, typer.Option(help="public key (PEM) of who must have signed the bundles")] = None,
     body: Annotated[int | None, typer.Option(help="most bytes of a request")] = None,
-    tokens: Annotated[int | None, typer.Option(help="most tokens of a request")] = None,
+    tokens: Annotated[int | None, typer.Option(help="most tokens of a request, a prompt for each text")] = None,
     waiting: Annotated[int | None, typer.Option(help="most requests at once")] = None,
     texts: Annotated[int | None, typer.Option(help="most texts that are written at once or wait for it")] = None,
     patience: Annotated[float | None, typer.Option(help="seconds of work that may wait; more is refused")] = None,
@@ -39,7 +41,7 @@ def command(
     """Answer over HTTP, as the bundles were evaluated: their own tasks, and the interface of OpenAI.
 
     Nothing is served before the golden outputs were replayed. Ctrl-C ends it once all is answered that was asked;
-    SIGHUP takes the bundles anew from their folders, without losing a request.
+    SIGHUP takes the bundles anew from their folders, and the keys, without losing a request.
     """
     from dataclasses import replace
 

@@ -17,6 +17,7 @@ from danlu.engine.reading import Reading
 from danlu.model.policy import Policy
 from danlu.model.written import Written
 from danlu.refusal import Refusal
+from danlu.task.conversing import Conversing
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batching.encoded import Encoded
@@ -112,8 +113,8 @@ class Predictor:
                 yield [text for row, item in enumerate(encoded) if item.record == number for text in written[row]]
             start += len(chunk)
 
-    def prompts(self, records: Sequence[Record], policy: Policy) -> list[Encoded]:
-        """What is read of each record before it is written on by a policy.
+    def prompts(self, records: Sequence[Record], policy: Policy, *, whole: bool = False) -> list[Encoded]:
+        """What is read of each record before it is written on by a policy; `whole`: a task that can leaves nothing out.
 
         Raises `Refusal` where the model writes no text, and for a record that the task cannot read.
         """
@@ -123,7 +124,8 @@ class Predictor:
         given = rewritten(list(records), self.rewriters)
         for number, record in enumerate(given):
             refuse_halves(record, number)
-        return task.prompts(given, self.tokenizer, self.network.limit)
+        prompts = task.whole_prompts if whole and isinstance(task, Conversing) else task.prompts
+        return prompts(given, self.tokenizer, self.network.limit)
 
     def write_stream(self, record: Record, policy: Policy) -> Generator[str, None, Written]:
         """The text that is written after a record, piece by piece as it comes; the pieces joined are the text.

@@ -51,7 +51,7 @@ def app_of(service: Service, replay_seconds: float = 0.0, site: Site = MODELS) -
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = {404: "no_such_route", 405: "wrong_method"}.get(status, "refused")
         told = f"{getattr(error, 'detail', 'refused')}; the routes are told at /openapi.json"
-        return Problem(status, code, told).in_language(request.headers.get("accept-language", "")).response()
+        return await _worded(Problem(status, code, told), request)
 
     return app
 
@@ -104,17 +104,21 @@ def _read(app: FastAPI, service: Service) -> None:
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:
         """What was counted, for Prometheus; with a key, where keys are wanted."""
-        return _known(service, request) or counted(service)
+        return await _refused(service, request) or counted(service)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def interface(request: Request) -> Response:
-        return _known(service, request) or JSONResponse(app.openapi())
+        return await _refused(service, request) or JSONResponse(app.openapi())
 
 
-def _known(service: Service, request: Request) -> Response | None:
-    """A refusal for who has no key, where the server wants one."""
+async def _refused(service: Service, request: Request) -> Response | None:
+    """What who has no key is told, where the server wants one."""
     try:
         service.caller(request)
     except Problem as problem:
-        return problem.response()
+        return await _worded(problem, request)
     return None
+
+
+async def _worded(problem: Problem, request: Request) -> Response:
+    return (await problem.worded(request.headers.get("accept-language", ""))).response()

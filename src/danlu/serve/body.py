@@ -1,6 +1,7 @@
 """The body of a request: bounded, plain, and of the keys that its route takes."""
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
@@ -55,7 +56,7 @@ BodyType = TypeVar("BodyType", bound=Body)
 
 
 async def raw(request: Request, most: int, ends: float) -> bytes:
-    """The bytes of the body.
+    """The bytes of the body, but for a mark of UTF-8 at its beginning.
 
     Raises:
         Problem: they are more than `most`, or are not there at `ends`, or `SECONDS` from now. None beyond `most` are
@@ -86,7 +87,7 @@ async def raw(request: Request, most: int, ends: float) -> bytes:
         raise Problem(408, "slow_body", "the body did not come to its end in time; send it faster, or less") from None
     if size > most:
         raise _too_large(most)
-    return b"".join(parts)
+    return b"".join(parts).removeprefix(BOM_UTF8)
 
 
 def plain(data: bytes, where: str = "the body") -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Feedback(Database):
             sql.Column("time", sql.Float, nullable=False),
             sql.Column("request", sql.String(64)),
             sql.Column("model", sql.String(200), nullable=False),
-            sql.Column("fingerprint", sql.String(64), nullable=False),
+            sql.Column("fingerprint", sql.String(100), nullable=False),
             sql.Column("caller", sql.String(64)),
             sql.Column("correct", sql.Boolean),
             sql.Column("record", sql.Text, nullable=False),

@@ -57,14 +57,22 @@ class Gate:
             self.waiting -= 1
 
     @contextmanager
-    def admitted(self, tokens: int, key: Key | None, texts: int = 0, written: int = 0) -> Iterator[None]:
+    def admitted(self, tokens: int, key: Key | None, texts: int = 0, written: int = 0, rows: int = 1) -> Iterator[None]:
         """Room for so many tokens to be read, and for so many texts to be written, `written` tokens at most.
+
+        Each token that is read is held in memory `rows` times, as often as texts are written after it.
 
         Raises:
             Problem: they are too many, now or ever.
         """
-        if tokens + written > self.limits.tokens:
-            told = f"the request comes to {tokens + written:,} tokens, and {self.limits.tokens:,} are taken at once"
+        held = rows * tokens + written
+        if held > self.limits.tokens:
+            told = f"the request comes to {held:,} tokens, and {self.limits.tokens:,} are taken at once"
+            if rows > 1:
+                told = (
+                    f"the request comes to {held:,} tokens, as what is read counts for each of {rows:,} texts after "
+                    f"it, and {self.limits.tokens:,} are taken at once; ask for fewer texts, or shorten what is read"
+                )
             raise Problem(413, TOO_MANY, told)
         alone = 0 if texts else tokens
         self.refuse_full(alone)

@@ -11,7 +11,9 @@ class Limits(Part):
     body: int = Field(default=8 * 2**20, ge=1024, description="bytes of a request")
     records: int = Field(default=1024, ge=1, description="records, texts or documents of a request")
     tokens: int = Field(
-        default=262_144, ge=64, description="tokens of a request, those that are to be written included"
+        default=262_144,
+        ge=64,
+        description="tokens of a request, those that are to be written included; a prompt counts once for each text",
     )
     waiting: int = Field(default=512, ge=1, description="requests that are under way or wait")
     texts: int = Field(default=128, ge=1, description="texts that are written or wait for it; 64 go on side by side")

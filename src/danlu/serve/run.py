@@ -16,6 +16,7 @@ from danlu.refusal import Refusal
 from danlu.serve.app import app_of
 from danlu.serve.certificate import refuse_certificate
 from danlu.serve.feedback import Feedback
+from danlu.serve.hangup import Hangups, remembered
 from danlu.serve.keys import read_keys
 from danlu.serve.limits import Limits
 from danlu.serve.models import MODELS
@@ -52,7 +53,9 @@ def serve(
     telemetry: str | None = None,
     say: Callable[[str], object] = print,
 ) -> None:
-    """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them anew.
+    """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them, and the keys, anew.
+
+    A SIGHUP that comes before they are open is followed once they are.
 
     `site` says what is offered, given the models that are open, which stay so until it is left; without it, the
     models themselves.
@@ -61,29 +64,30 @@ def serve(
     Raises:
         Refusal: a model cannot be opened, a file of keys or a certificate cannot be used, or the port is taken.
     """
-    known = read_keys(keys) if keys is not None else ()
-    if certificate is not None:
-        refuse_certificate(*certificate)
-    tracing = Tracing(telemetry) if telemetry is not None else None
-    store = Feedback(feedback) if feedback is not None else None
-    listening = _listening(host, port)
-    shelf = Shelf(places)
-    with listening, _libraries_left_alone():
-        shelf.open()
-        try:
-            service = Service(shelf, limits, known, texts_told, store, tracing)
-            scheme = "http" if certificate is None else "https"
-            address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-            _tell(service, address, host, say)
-            with site(shelf) as offered:
-                app = app_of(service, replay, offered)
-                asyncio.run(_serve(service, app, listening, say, address, certificate))
-        finally:
-            shelf.close()
-            if store is not None:
-                store.close()
-            if tracing is not None:
-                tracing.close()
+    with remembered() as hangups:
+        known = read_keys(keys) if keys is not None else ()
+        if certificate is not None:
+            refuse_certificate(*certificate)
+        tracing = Tracing(telemetry) if telemetry is not None else None
+        store = Feedback(feedback) if feedback is not None else None
+        listening = _listening(host, port)
+        shelf = Shelf(places)
+        with listening, _libraries_left_alone():
+            shelf.open()
+            try:
+                service = Service(shelf, limits, known, texts_told, store, tracing, keys)
+                scheme = "http" if certificate is None else "https"
+                address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+                _tell(service, address, host, say)
+                with site(shelf) as offered:
+                    app = app_of(service, replay, offered)
+                    asyncio.run(_serve(service, app, listening, say, address, certificate, hangups))
+            finally:
+                shelf.close()
+                if store is not None:
+                    store.close()
+                if tracing is not None:
+                    tracing.close()
 
 
 @contextmanager
@@ -108,6 +112,7 @@ async def _serve(
     say: Callable[[str], object],
     address: str,
     certificate: tuple[Path, Path] | None,
+    hangups: Hangups,
 ) -> None:
     settings = uvicorn.Config(
         app,
@@ -146,6 +151,8 @@ async def _serve(
         _on(loop, number, ended)
     if hasattr(signal, "SIGHUP"):
         _on(loop, signal.SIGHUP, hung_up)
+    if hangups.heard:
+        hung_up()
     say(f"serving at {address}; Ctrl-C ends it")
     await server.serve(sockets=[listening])
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -21,7 +22,7 @@ from danlu.serve.body import plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
 from danlu.serve.foreign import guest, refuse_foreign, refuse_other_kinds
 from danlu.serve.gate import Gate
-from danlu.serve.keys import Key, owner
+from danlu.serve.keys import Key, owner, read_keys
 from danlu.serve.limits import Limits
 from danlu.serve.metrics import Metrics
 from danlu.serve.problem import Problem, problem_of
@@ -64,7 +65,10 @@ Work = Callable[[Call], Awaitable[Response]]
 
 @dataclass
 class Service:
-    """One server: its models, its limits, its callers."""
+    """One server: its models, its limits, its callers.
+
+    - `keys`: the callers as they are known now; `keys_file`: from where they are read anew, where they are.
+    """
 
     shelf: Shelf
     limits: Limits
@@ -72,6 +76,7 @@ class Service:
     texts_told: bool = False
     feedback: Feedback | None = None
     tracing: Tracing | None = None
+    keys_file: Path | None = None
     metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
     keeping: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-feedback"))
@@ -128,6 +133,8 @@ class Service:
             stack.close()
             raise
         response.headers["X-Request-ID"] = name
+        if call.model is not None:
+            response.headers["X-Fingerprint"] = call.model.fingerprint
         if isinstance(response, Streamed):
             response.after = lambda: self._over(call, response.outcome)
         else:
@@ -147,14 +154,26 @@ class Service:
             raise Problem(401, "key_wrong", "this key is not known here")
         return found
 
+    def take_keys(self) -> None:
+        """Read the keys anew; what one of a name has asked in the last minute still counts.
+
+        Raises:
+            Refusal: the file cannot be used; the keys stay as they were.
+        """
+        if self.keys_file is not None:
+            self.keys = read_keys(self.keys_file)
+
     def leased(self, call: Call, name: str | None) -> Model:
         """The model that a request names, held until it is answered."""
         call.model = call.stack.enter_context(self.shelf.lease(name))
         return call.model
 
-    def admitted(self, call: Call, tokens: int, texts: int = 0, written: int = 0) -> None:
-        """Count what a request costs: `tokens` that are read, and `texts` with at most so many tokens `written`."""
-        call.stack.enter_context(self.gate.admitted(tokens, call.key, texts, written))
+    def admitted(self, call: Call, tokens: int, texts: int = 0, written: int = 0, rows: int = 1) -> None:
+        """Count what a request costs: `tokens` that are read, and `texts` with at most so many tokens `written`.
+
+        `rows`: how many texts are written after each prompt, of which each holds it.
+        """
+        call.stack.enter_context(self.gate.admitted(tokens, call.key, texts, written, rows))
         call.read = tokens
 
     def first_piece(self, call: Call) -> None:

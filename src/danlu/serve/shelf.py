@@ -77,6 +77,14 @@ class Model:
         return self.bundle.fingerprint_of(self.adapter)
 
 
+class Kept(Refusal):
+    """Some models stay as they were; `taken`: the names of those that were exchanged."""
+
+    def __init__(self, sentence: str, taken: list[str]) -> None:
+        super().__init__(sentence)
+        self.taken = taken
+
+
 @dataclass(eq=False)
 class Shelf:
     """All that is open; `lease`, `reload` and `replay` may be called from any thread.
@@ -159,15 +167,24 @@ class Shelf:
         as long as somebody waits for it.
 
         Raises:
-            Refusal: the new one cannot be opened, answers otherwise, or would not do; the old one stays.
+            Kept: a new one cannot be opened, answers otherwise, or would not do; the old one stays, and the others are
+                taken all the same.
         """
         places = [place for place in self.places if name in (None, place.name)]
-        if not places:
+        if name is not None and not places:
             raise Problem(404, "model_not_found", f"there is no bundle '{name:.80}' to be taken anew", "model")
+        refused: dict[str, str] = {}
         with self._changing:
             for place in places:
-                self._put(self._opened(place))
-        return [place.name for place in places]
+                try:
+                    self._put(self._opened(place))
+                except (Refusal, OSError) as error:
+                    refused[place.name] = str(error)
+        taken = [place.name for place in places if place.name not in refused]
+        if refused:
+            stay = "; ".join(f"'{each}' stays as it was: {why}" for each, why in refused.items())
+            raise Kept(f"taken anew: {', '.join(taken)}; {stay}" if taken else stay, taken)
+        return taken
 
     def offer(self, place: Place) -> None:
         """Open one more. Raises `Refusal` as `open` does, and nothing has changed then."""

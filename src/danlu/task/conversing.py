@@ -89,9 +89,11 @@ class Conversing(NextTokens):
 
     def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
         """The row of each conversation up to where an answer is wanted, which one may already stand behind."""
-        jinja = self.jinja(tokenizer)
-        limit = min(limit, self.max_length or limit)
-        return [self._asked(record, jinja, tokenizer, limit, number) for number, record in enumerate(records)]
+        return self._prompts(records, tokenizer, limit, whole=False)
+
+    def whole_prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """`prompts` without leaving anything out. Raises `Refusal` for a conversation that leaves too little room."""
+        return self._prompts(records, tokenizer, limit, whole=True)
 
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """See `Task.composed`; calls, where the template writes such, are `tool_calls`, in the form of OpenAI."""
@@ -123,26 +125,37 @@ class Conversing(NextTokens):
         """The template in Jinja."""
         return (self.template or (Own() if tokenizer.chat_template else Plain())).jinja(tokenizer)
 
-    def _asked(self, record: Record, jinja: str, tokenizer: Tokenizer, limit: int, number: int) -> Encoded:
+    def _prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, whole: bool) -> list[Encoded]:
+        jinja = self.jinja(tokenizer)
+        limit = min(limit, self.max_length or limit)
+        return [
+            self._asked(record, jinja, tokenizer, limit, number, whole=whole) for number, record in enumerate(records)
+        ]
+
+    def _asked(
+        self, record: Record, jinja: str, tokenizer: Tokenizer, limit: int, number: int, *, whole: bool
+    ) -> Encoded:
         """The row that an answer is written after.
 
         The oldest turns go where there would be no room for it, whatever `too_long` says of training: a conversation
-        that goes on outgrows every row.
+        that goes on outgrows every row. Under `whole` none goes; a question alone may leave less room than is wanted.
         """
         messages, tools = asked(self.messages(record, number), number), tools_in(record, number)
         room = max(1, limit - min(self.policy.max_new_tokens, limit // 2))
         ids, _ = encoded(question(messages, jinja, tokenizer, number, tools), tokenizer)
         size = len(ids)
-        if size > room:  # the fewest turns that have to go are looked for by halves: each look renders all
-            first, starts = _questions(messages)
+        several = len(_questions(messages)[1]) > 1
+        if size > room and several and whole:
+            raise Refusal(
+                f"record {number + 1:,}: what is asked has {size:,} tokens, and a row that takes {limit:,} has room "
+                f"for {room:,} before the answer; shorten it, or let less be written"
+            )
+        if size > room and several:
 
-            def ids_of(gone: int) -> Ids:
-                fewer = [*messages[:first], *messages[starts[gone] :]]
+            def ids_of(fewer: list[Message]) -> Ids:
                 return encoded(question(fewer, jinja, tokenizer, number, tools), tokenizer)[0]
 
-            last = len(starts) - 1
-            gone = bisect_left(range(last), 1, 1, key=lambda gone: int(len(ids_of(gone)) <= room)) if last else 0
-            ids = ids_of(min(gone, last))
+            ids = ids_of(shortened(messages, lambda fewer: len(ids_of(fewer)) <= room))
         if len(ids) >= limit:
             raise Refusal(
                 f"record {number + 1:,}: what is asked has {len(ids):,} tokens, and a row takes {limit:,} with the "
@@ -152,10 +165,18 @@ class Conversing(NextTokens):
         return Encoded(number, (Row(ids),), cut=size - len(ids), kept=kept)
 
 
-def without_the_oldest(messages: list[Message]) -> list[Message] | None:
-    """The conversation without its first question and all up to the next; None where there is one question alone."""
+def shortened(messages: list[Message], fits: Callable[[list[Message]], bool]) -> list[Message]:
+    """The conversation without its oldest questions and what follows each, as few as have to go; the last one stays.
+
+    They are looked for by halves, for each look renders all.
+    """
     first, starts = _questions(messages)
-    return [*messages[:first], *messages[starts[1] :]] if len(starts) > 1 else None
+
+    def without(gone: int) -> list[Message]:
+        return [*messages[:first], *messages[starts[gone] :]]
+
+    last = len(starts) - 1
+    return without(bisect_left(range(last), 1, 1, key=lambda gone: int(fits(without(gone)))) if last else 0)
 
 
 def _questions(messages: list[Message]) -> tuple[int, list[int]]:

@@ -11,7 +11,7 @@ from danlu.data.labels import key_of, label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
-from danlu.task.conversing import last_alone, next_learnt, without_the_oldest
+from danlu.task.conversing import last_alone, next_learnt, shortened
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, asked, tools_in
@@ -109,20 +109,19 @@ def rows_of(
         spans = [conversation(talk, jinja, tokenizer, given.number, given.tools) for talk in talks]
         return [(ids, last_alone(learnt)) for ids, learnt in (encoded(each, tokenizer) for each in spans)]
 
-    def longest() -> int:
-        return max(len(ids) for ids, _ in found[: given.strict])
+    def longest(rows: Sequence[tuple[Ids, NDArray[np.bool_]]]) -> int:
+        return max(len(ids) for ids, _ in rows[: given.strict])
 
     found = written(given.messages)
     size = sum(len(ids) for ids, _ in found)
-    if longest() > limit and too_long == "stop":
+    if longest(found) > limit and too_long == "stop":
         raise Refusal(
-            f"record {given.number + 1:,}: the conversation has {longest():,} tokens with an answer and a row takes "
-            f"{limit:,}; shorten it, or set the task's 'too_long' to 'truncate' or 'drop'"
+            f"record {given.number + 1:,}: the conversation has {longest(found):,} tokens with an answer and a row "
+            f"takes {limit:,}; shorten it, or set the task's 'too_long' to 'truncate' or 'drop'"
         )
-    fewer: list[Message] | None = given.messages if too_long == "truncate" else None
-    while longest() > limit and fewer and (fewer := without_the_oldest(fewer)):
-        found = written(fewer)
-    if longest() > limit and too_long == "drop":
+    if longest(found) > limit and too_long == "truncate":
+        found = written(shortened(given.messages, lambda fewer: longest(written(fewer)) <= limit))
+    if longest(found) > limit and too_long == "drop":
         return None
     cut = [(ids[:limit], learnt[:limit]) for ids, learnt in found]
     same = len(cut) == 2 and given.strict == 2 and np.array_equal(cut[0][0], cut[1][0])

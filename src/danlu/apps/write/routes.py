@@ -102,7 +102,7 @@ async def _written(service: Service, call: Call, model: Model, asked: Asking) ->
     )
     read = sum(len(row) for item in encoded for row in item.rows)
     rows = len(encoded) * asked.policy.rows
-    service.admitted(call, read, rows, rows * asked.policy.max_new_tokens)
+    service.admitted(call, read, rows, rows * asked.policy.max_new_tokens, asked.policy.rows)
     found = await call.asking.found(predictor.writing(encoded, asked.policy))
     texts = [text for (text,) in found]
     call.written = tokens_of(texts)

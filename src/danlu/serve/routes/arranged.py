@@ -20,18 +20,18 @@ def arranged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     plain = [_plain(message) for message in messages]
     told = [message for message in plain if message["role"] == "system"]
-    found = [_joined(told)] if told else []
+    runs = [told] if told else []
     for message in plain:
-        before = found[-1] if found else None
+        before = runs[-1][-1] if runs else None
         if message["role"] == "system":
             continue
         if message["role"] == "assistant" and (before is None or before["role"] == "system"):
-            found.append({"role": "user", "content": ""})
+            runs.append([{"role": "user", "content": ""}])
         if before is not None and _goes_on(before, message):
-            found[-1] = _joined([before, message])
+            runs[-1].append(message)
         else:
-            found.append(message)
-    return found
+            runs.append([message])
+    return [_joined(run) for run in runs]
 
 
 def _goes_on(before: dict[str, Any], message: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """`POST /v1/chat/completions`, as the clients of OpenAI ask it."""
 
 from collections.abc import AsyncGenerator
+from secrets import token_hex
 from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse, Response
@@ -70,13 +71,16 @@ async def chat(service: Service, call: Call) -> Response:
     """Answer."""
     body = checked(Chat, call.value, IGNORED)
     tools = body.tools if body.tool_choice != "none" else None
-    if body.top_logprobs is not None and not body.logprobs:
+    if body.top_logprobs and not body.logprobs:
         raise Problem(400, "invalid_value", "tells of tokens only with 'logprobs': true", "top_logprobs")
     model = service.leased(call, body.model)
     if "messages" not in model.predictor.task.columns:
         told = f"the model '{model.name}' was trained for {model.predictor.task.kind}, which holds no conversation"
         raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
+    size = sum(len(str(each)) for each in (*body.messages, *(tools or ())))
+    refuse_long(model, size, "messages")
     messages = arranged(body.messages)
+    _refuse_many(model, len(messages))
     last = messages[-1]
     if last.get("role") == "assistant" and not last.get("tool_calls"):
         told = "end with an answer, and none is gone on with; leave it out, or add what is asked next"
@@ -84,13 +88,11 @@ async def chat(service: Service, call: Call) -> Response:
     form = form_of(model.predictor.task) if tools else None
     policy = policy_of(body, model, forced(tools, body.tool_choice, form))
     await refuse_endless(service, call, model, policy)
-    size = sum(len(str(each)) for each in (*body.messages, *(tools or ())))
-    refuse_long(model, size, "messages")
     record: Record = {"messages": messages}
     if tools:
         record["tools"] = tools
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))
-    calls = ToolCalls(form, tools or (), call.id, several=body.parallel_tool_calls is not False)
+    calls = ToolCalls(form, tools or (), token_hex(8), several=body.parallel_tool_calls is not False)
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
         pieces = _pieces(service, call, body, model, encoded, policy, calls)
@@ -106,6 +108,14 @@ async def chat(service: Service, call: Call) -> Response:
         for number, text in enumerate(texts)
     ]
     return JSONResponse({**_head(call, model, "chat.completion"), "choices": choices, "usage": usage(call)})
+
+
+def _refuse_many(model: Model, count: int) -> None:
+    """Raises `Problem` for more messages than a row has tokens: a template renders what is before each answer anew."""
+    limit = model.predictor.network.limit
+    if count > limit:
+        told = f"there are {count:,} messages, and the model takes {limit:,} tokens; leave the oldest out"
+        raise Problem(400, "context_length_exceeded", told, "messages")
 
 
 async def _pieces(

@@ -21,6 +21,12 @@ class Judged(Body):
     )
     comment: str | None = Field(default=None, max_length=10_000)
     request: str | None = Field(default=None, max_length=64, description="X-Request-ID of the answer")
+    fingerprint: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="X-Fingerprint of the answer, which may be of a model that another has replaced; that of now",
+    )
 
 
 async def feedback(service: Service, call: Call) -> Response:
@@ -33,7 +39,7 @@ async def feedback(service: Service, call: Call) -> Response:
         raise Problem(
             400, "invalid_value", "says nothing of the answer; give 'correct', 'truth' or 'comment'", "correct"
         )
-    for name in ("comment", "request"):
+    for name in ("comment", "request", "fingerprint"):
         if "\0" in (getattr(body, name) or ""):  # PostgreSQL keeps none
             raise Problem(400, "invalid_value", "holds a NUL; leave it out", name)
     model = service.leased(call, body.model)
@@ -46,7 +52,7 @@ async def feedback(service: Service, call: Call) -> Response:
     told_of: dict[str, Any] = {
         "request": body.request,
         "model": model.name,
-        "fingerprint": model.fingerprint,
+        "fingerprint": body.fingerprint or model.fingerprint,
         "caller": call.key.name if call.key else None,
         **{name: getattr(body, name) for name in ("correct", "record", "prediction", "truth", "comment")},
     }

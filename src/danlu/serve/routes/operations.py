@@ -12,6 +12,7 @@ from danlu.serve.foreign import LOCAL
 from danlu.serve.metrics import CONTENT
 from danlu.serve.problem import Problem
 from danlu.serve.service import Call, Service
+from danlu.serve.shelf import Kept
 from danlu.task.task import Task
 
 
@@ -71,7 +72,8 @@ def readiness(service: Service) -> Response:
 
 def counted(service: Service) -> Response:
     """`GET /metrics`."""
-    for name, told in service.shelf.drifted.items():
+    service.metrics.drifted.clear()  # or one that is withdrawn would differ for ever
+    for name, told in dict(service.shelf.drifted).items():
         service.metrics.drifted.labels(name).set(len(told))
     return Response(service.metrics.text(), media_type=CONTENT)
 
@@ -85,14 +87,21 @@ async def reload(service: Service, call: Call) -> Response:
 
 
 async def reloaded(service: Service, name: str | None = None) -> list[str]:
-    """The same for whoever asks. Raises `Problem` where a model stays as it was."""
+    """The same for whoever asks, and the keys anew. Raises `Problem` where a model, or the keys, stay as they were."""
     loop = asyncio.get_running_loop()
+    refused: list[str] = []
+    try:
+        await loop.run_in_executor(service.changing, service.take_keys)
+    except Refusal as refusal:
+        refused.append(str(refusal))
     try:
         names = await loop.run_in_executor(service.changing, service.shelf.reload, name)
-    except Refusal as refusal:
-        service.say("reload", refused=str(refusal))
-        raise Problem(409, "not_reloaded", str(refusal)) from None
-    service.say("reload", models=names)
+    except Kept as kept:
+        names = kept.taken
+        refused.append(str(kept))
+    service.say("reload", models=names, refused="; ".join(refused) or None)
+    if refused:
+        raise Problem(409, "not_reloaded", "; ".join(refused))
     return names
 
 

@@ -5,15 +5,17 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import Field
 
 from danlu.data.record import Record
 from danlu.engine.reading import Reading
 from danlu.refusal import Refusal
+from danlu.sentences import in_language
 from danlu.serve.body import Body, FirstMistake, checked, plain, raw
 from danlu.serve.counted import refuse_more
-from danlu.serve.problem import TOO_MANY, Problem, of_refusal
+from danlu.serve.json_answer import JsonAnswer
+from danlu.serve.problem import TOO_MANY, Problem, is_chinese, of_refusal
 from danlu.serve.routes.writing import tokens_of
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
@@ -22,6 +24,9 @@ from danlu.task.task import Prediction
 
 BLOCK = 32
 """Lines of a stream that are answered together: what is lost of the speed of full batches is less than a tenth."""
+
+ALONE = "record 1: "
+"""What begins a sentence about a record that is asked by itself."""
 
 PER_TOKEN = 16
 """Characters of a token at most, on average of a text that anybody means to have read."""
@@ -54,7 +59,7 @@ async def predict(service: Service, call: Call) -> Response:
     records = body.all()
     model = service.leased(call, body.model)
     predictions = await answers(service, call, model, records)
-    return JSONResponse(
+    return JsonAnswer(
         {
             "object": "list",
             "model": model.name,
@@ -85,11 +90,13 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
     except Refusal as refusal:
         raise of_refusal(refusal, "records") from None
     texts = written = 0
+    rows = 1
     if writes:
         policy = predictor.policy
-        texts = len(reading.encoded) * policy.rows
+        rows = policy.rows
+        texts = len(reading.encoded) * rows
         written = texts * min(policy.max_new_tokens, predictor.network.limit)
-    service.admitted(call, reading.tokens, texts, written)
+    service.admitted(call, reading.tokens, texts, written, rows)
     try:
         found = await asking.found(predictor.ask(reading))
         if texts:
@@ -128,17 +135,36 @@ async def _block(service: Service, call: Call, model: Model, lines: Sequence[tup
         except Problem as problem:
             found[number] = problem
     found |= zip(good, await _answered(service, call, model, list(good.values())), strict=True)
-    return [_told(found[number], number) for number, _ in lines]
+    told = [_told(found[number], number) for number, _ in lines]
+    if is_chinese(call.asking.accepted) and any(isinstance(each, Problem) for each in told):
+        told = await call.asking.apart(lambda: _in_chinese(told))
+    return [each.plain() if isinstance(each, Problem) else each for each in told]
 
 
-def _told(value: Prediction | Problem, number: int) -> Any:
+def _told(value: Prediction | Problem, number: int) -> Prediction | Problem:
     """A prediction, or what is wrong, of the line `number` and not of the one record that was asked with it."""
     if not isinstance(value, Problem):
         return value
     where = f"line {number:,}"
-    said = value.message.removeprefix("record 1: ")
+    said = value.message.removeprefix(ALONE)
     named = said.startswith((f"{where}:", f"{where},"))
-    return replace(value, message=said if named else f"{where}: {said}").plain()
+    return replace(value, message=said if named else f"{where}: {said}")
+
+
+def _in_chinese(told: Sequence[Prediction | Problem]) -> list[Prediction | Problem]:
+    """The same with what is wrong in both languages; what is wrong with several lines is looked up once."""
+    alone, line_0 = (in_language(each, "zh") or each for each in (ALONE, "line 0"))
+    known: dict[str, str] = {}
+
+    def worded(problem: Problem) -> Problem:
+        place, _, said = problem.message.partition(": ")
+        if said not in known:
+            known[said] = (in_language(ALONE + said, "zh") or said).removeprefix(alone)
+        number, comma, column = place.removeprefix("line ").partition(", ")
+        where = f"{line_0.replace('0', number)}{comma}{column}"
+        return replace(problem, translated=None if known[said] == said else f"{where}: {known[said]}")
+
+    return [worded(each) if isinstance(each, Problem) else each for each in told]
 
 
 async def _answered(

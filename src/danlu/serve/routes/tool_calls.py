@@ -50,11 +50,13 @@ class ToolCalls:
 
     - `form`: how the model's template writes calls; None: nothing is a call.
     - `tools`: those that it is told of.
+    - `drawn`: what the ids of calls are made of; another of each answer, as a conversation holds those of many.
     - `several`: whether a text may make more than one; of others the first counts.
     """
 
-    def __init__(self, form: CallForm | None, tools: Tools, request: str, *, several: bool) -> None:
-        self.form, self.tools, self.request, self.several = form, tools, request, several
+    def __init__(self, form: CallForm | None, tools: Tools, drawn: str, *, several: bool) -> None:
+        self.form, self.tools, self.drawn, self.several = form, tools, drawn, several
+        self._known: dict[int, tuple[str, tuple[str, list[dict[str, Any]]]]] = {}
         self._said: dict[int, str] = {}
         self._sent: dict[int, int] = {}
 
@@ -88,10 +90,17 @@ class ToolCalls:
         return "tool_calls" if reason == "stop" and self._read(text, number)[1] else reason
 
     def _read(self, text: str, number: int) -> tuple[str, list[dict[str, Any]]]:
+        """What is said and the calls of text `number`, read once: `rest` or `message`, and `reason` ask for them."""
+        known = self._known.get(number)
+        if known is None or known[0] != text:
+            known = self._known[number] = text, self._found(text, number)
+        return known[1]
+
+    def _found(self, text: str, number: int) -> tuple[str, list[dict[str, Any]]]:
         said, calls = (text, []) if self.form is None else self.form.read(text, self.tools)
         told = [
             {
-                "id": sha256(f"{self.request} {number} {place}".encode()).hexdigest()[:9],  # as Mistral wants them
+                "id": sha256(f"{self.drawn} {number} {place}".encode()).hexdigest()[:9],  # as Mistral wants them
                 "type": "function",
                 "function": {
                     "name": call["function"]["name"],

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from danlu.serve.body import Body, FirstMistake, checked
+from danlu.serve.json_answer import JsonAnswer
 from danlu.serve.problem import Problem
 from danlu.serve.routes.predict import answers
 from danlu.serve.service import Call, Service
@@ -60,7 +61,7 @@ async def embeddings(service: Service, call: Call) -> Response:
         for number, vector in enumerate(vectors)
     ]
     used = {"prompt_tokens": call.read, "total_tokens": call.read}
-    return JSONResponse({"object": "list", "data": data, "model": model.name, "usage": used})
+    return JsonAnswer({"object": "list", "data": data, "model": model.name, "usage": used})
 
 
 async def rerank(service: Service, call: Call) -> Response:
@@ -91,7 +92,7 @@ async def _scores(service: Service, call: Call, model: Any, query: str, document
     if model.predictor.task.answer_form == "number":
         pairs = [{"text": query, "text_pair": document} for document in documents]
         return [float(each["number"]) for each in await answers(service, call, model, pairs)]
-    distinct = list(dict.fromkeys(documents))
-    (ranked,) = await answers(service, call, model, [{"text": query, "candidates": distinct}])
-    found = dict(zip(ranked["ranking"], ranked["scores"], strict=True))
-    return [float(found[document]) for document in documents]
+    distinct = list(dict.fromkeys(documents))  # a record each, since all rows of one are a batch, however large
+    ranked = await answers(service, call, model, [{"text": query, "candidates": [each]} for each in distinct])
+    found = {document: float(each["scores"][0]) for document, each in zip(distinct, ranked, strict=True)}
+    return [found[document] for document in documents]

@@ -30,6 +30,7 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
     "service_tier": (None, "auto", "default"),
     "safety_identifier": (),
     "prompt_cache_key": (),
+    "prompt_cache_retention": (),
 }
 """Keys of both routes that change no answer, with the values that are taken; an empty tuple: any."""
 
@@ -223,7 +224,7 @@ def prompted(model: Model, record: Record, policy: Policy, limits_name: str, mos
     tools = {"tools": json.dumps(record["tools"], ensure_ascii=False)} if "tools" in record else {}  # as they are read
     refuse_more(model.predictor.tokenizer, record | tools, most)
     try:
-        encoded = model.predictor.prompts([record], policy)
+        encoded = model.predictor.prompts([record], policy, whole=True)
     except Refusal as refusal:
         code = "context_length_exceeded" if "tokens" in str(refusal) and "takes" in str(refusal) else "refused"
         raise Problem(400, code, str(refusal), limits_name) from None
@@ -240,10 +241,10 @@ def prompted(model: Model, record: Record, policy: Policy, limits_name: str, mos
     return encoded[0]
 
 
-def cost(encoded: Encoded, policy: Policy, model: Model) -> tuple[int, int, int]:
-    """Tokens that are read, texts that are written, and their tokens at most."""
-    read = sum(len(row) for row in encoded.rows)
-    return read, policy.rows, policy.rows * min(policy.max_new_tokens, max(1, model.predictor.network.limit - read))
+def cost(encoded: Encoded, policy: Policy, model: Model) -> tuple[int, int, int, int]:
+    """Tokens that are read, texts that are written, their tokens at most, and how often what is read is held."""
+    read, rows = sum(len(row) for row in encoded.rows), policy.rows
+    return read, rows, rows * min(policy.max_new_tokens, max(1, model.predictor.network.limit - read)), rows
 
 
 async def written(
@@ -269,9 +270,11 @@ async def streamed(
     told: set[int] = set()
 
     def begin(put: Callable[[Any], None]) -> "Future[Any]":
-        return model.predictor.writing(
-            [encoded], policy, lambda number, piece: put((number, piece)), likeliest=likeliest
-        )
+        def take(number: int, piece: str) -> None:
+            call.written += 1  # a piece is a token at least, and all that is known of a text that is broken off
+            put((number, piece))
+
+        return model.predictor.writing([encoded], policy, take, likeliest=likeliest)
 
     async for piece in call.asking.pieces(begin):
         if not told:

@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.reading.call_lines import with_calls
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.task.conversing import Conversing, last_alone, next_learnt, without_the_oldest
+from danlu.task.conversing import Conversing, last_alone, next_learnt, shortened
 from danlu.task.next_tokens import PackedTokens
 from danlu.task.packing import packed_rows, room_in
 from danlu.task.task import Prediction
-from danlu.text.batching.encoded import Encoded, Row
+from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import WEIGHT, Message, answered, tools_in
 from danlu.text.dialogue.rendered import conversation
@@ -109,9 +111,12 @@ class Chat(Conversing, PackedTokens):
                 f"record {number + 1:,}: the conversation has {size:,} tokens and a row takes {limit:,}; shorten it, "
                 "or set the task's 'too_long' to 'truncate' or 'drop'"
             )
-        fewer: list[Message] | None = messages if self.too_long == "truncate" else None
-        while len(ids) > limit and fewer and (fewer := without_the_oldest(fewer)):
-            ids, learnt = encoded(conversation(fewer, jinja, tokenizer, number, tools), tokenizer)
+        if size > limit and self.too_long == "truncate":
+
+            def row(fewer: list[Message]) -> tuple[Ids, NDArray[np.bool_]]:
+                return encoded(conversation(fewer, jinja, tokenizer, number, tools), tokenizer)
+
+            ids, learnt = row(shortened(messages, lambda fewer: len(row(fewer)[0]) <= limit))
         if self.learn == "last":
             learnt = last_alone(learnt)
         if len(ids) > limit and self.too_long == "drop":
