@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
+from in_proportion import BOUND, growth
 
 from danlu.model.constraint import Constraint
 from danlu.model.spelling import spelled
@@ -118,6 +119,72 @@ def test_a_special_token_that_is_text_is_told_as_such(special: tuple[Tokenizer, 
     ids = [*tokenizer("a")["input_ids"], number, *tokenizer("b")["input_ids"], end]
     assert spelled(ids, tokenizer, (), special_ids(tokenizer) - {number}) == f"a{word}b"
     assert spelled(ids, tokenizer) == "ab"
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["{{ '<|im_end|>' if m.role == 'user' }}", "{{ '<|im_end|>' if not loop.last or m.role == 'user' }}", "<|im_end|>"],
+)
+@pytest.mark.parametrize("name", ["hermes", "gemma4", "glm"])
+def test_what_closes_each_call_is_no_end_of_the_answer(name: str, end: str) -> None:
+    words = {
+        "hermes": ("<tool_call>", "</tool_call>"),
+        "glm": ("<tool_call>", "</tool_call>"),
+        "gemma4": WORDS["gemma4"],
+    }
+    tokenizer = Extended(base=Bpe(size=300), special=(*ENDS, *words[name])).build(lambda: iter(["北京天气"]))
+    own = jinja(name).replace("<|im_end|>\n{% endfor %}", f"{end}{{% endfor %}}")
+    form = form_of_calls(own, tokenizer)
+    assert form is not None
+    assert form.after.endswith(words[name][1])
+    calls = [call("f", city="a"), call("g", days=2)]
+    text = written(own, "", calls, tokenizer)
+    assert form.read(text, tools("f", "g")) == ("", calls)
+    without = text.strip().removesuffix(words[name][1])
+    assert form.read(without, tools("f", "g"))[1] == (calls if name != "glm" else [])
+
+
+def test_special_tokens_that_a_small_model_leaves_out_are_not_missed() -> None:
+    tokenizer = Extended(base=Bpe(size=300), special=ENDS).build(lambda: iter(["北京天气"]))
+    form = form_of_calls(jinja("mistral"), tokenizer)
+    assert form is not None
+    text = '[{"name": "f", "arguments": {"a": 1}}]'
+    for whole in (f"[TOOL_CALLS] {text}", text):
+        assert form.read(whole, tools("f")) == ("", [call("f", a=1)])
+        assert form.begin(whole[:-1], tools("f")) == 0
+    for whole, told in ((text, tools("g")), (text, ()), (f"Look: {text}", tools("f"))):
+        assert form.read(whole, told) == (whole, [])
+    assert form.begin("[1] says", tools("f")) == len("[1] says")
+
+
+def test_a_schema_that_leads_to_itself_is_one_rule(others: dict[str, CallForm], bpe: Tokenizer) -> None:
+    node = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}} | {f"k{n}": {"$ref": "#/$defs/N"} for n in range(40)},
+    }
+    node["properties"] |= {"all": {"type": "array", "items": {"$ref": "#/$defs/N"}}}
+    told = [{"type": "function", "function": {"name": "f", "parameters": {**node, "$defs": {"N": node}}}}]
+    grammar = others["functiongemma"].grammar(told)
+    assert len(grammar) < 40_000
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": grammar})
+    for inner, may in (("{all:[{name:<escape>a<escape>},{}],k1:{k2:{}}}", True), ("{k1:{name:1}}", False)):
+        text = f"<start_function_call>call:f{inner}<end_function_call>"
+        ids = [*bpe(text, add_special_tokens=False)["input_ids"], int(bpe.eos_token_id)]
+        assert all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids))) == may
+
+
+@pytest.mark.parametrize("name", [*BRACED, "lfm2"])
+def test_rows_that_are_broken_at_their_end_are_read_in_time_that_grows_with_them(
+    name: str, others: dict[str, CallForm]
+) -> None:
+    form = others[name]
+    value = "f(a=[1, 1, 1])" if name == "lfm2" else "f{a:[1,1,1]}"
+
+    def run(count: int) -> None:
+        text = f"{form.before}{value}{form.after}" * count + f"{form.before}{value[:-3]}"
+        form.read(text, OFFERED)
+
+    assert growth(lambda: run(150), lambda: run(600)) < BOUND
 
 
 def test_of_no_template_an_end_is_a_word(bpe: Tokenizer) -> None:

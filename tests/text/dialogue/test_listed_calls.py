@@ -46,10 +46,10 @@ def known_calls(draw: some.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str,
 
 
 def written(name: str, said: str, calls: list[dict[str, Any]], bpe: Tokenizer) -> str:
-    """What a template writes of an answer, without special tokens."""
+    """What a template, by its name or its text, writes of an answer, without special tokens."""
     question = {"role": "user", "content": "a"}
     message = {"role": "assistant", "content": said} | ({"tool_calls": calls} if calls else {})
-    writer = Writer(jinja(name), bpe, 0, tools("f"))
+    writer = Writer(jinja(name) if name.isidentifier() else name, bpe, 0, tools("f"))
     asked, whole = writer.written([question], asks=True), writer.written(checked([question, message], 0), asks=False)
     return whole.removeprefix(asked).replace("<|im_end|>", "")
 
@@ -191,6 +191,39 @@ FUNCTIONS = [
     tool("say", ["text"], text={"type": "string"}, to={"$ref": "#/$defs/Who"}),
 ]
 FUNCTIONS[-1]["function"]["parameters"]["$defs"] = {"Who": {"type": "array", "items": {"const": 1}, "maxItems": 1}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"type": "integer", "allOf": [{"minimum": 0}]}, 3, "many"),
+        ({"type": "integer", "oneOf": [{"minimum": 0}, {"maximum": -10}]}, 3, "many"),
+        ({"type": "object", "properties": {"x": {}}, "anyOf": [{"required": ["x"]}]}, {"x": 1}, "many"),
+        ({"allOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}]}, {"x": 1}, "many"),
+        ({"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}], "type": "string"}, "a", "many"),
+    ],
+)
+def test_what_is_forced_between_words_is_what_the_schema_says(
+    schema: Any, good: Any, bad: Any, others: dict[str, CallForm], bpe: Tokenizer
+) -> None:
+    defs = {"A": {"type": "object", "properties": {"x": {"type": "integer"}}}}
+    parameters = {"type": "object", "properties": {"k": schema}, "required": ["k"], "$defs": defs}
+    told = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": others["glm"].grammar(told)})
+    for value, may in ((good, True), (bad, False)):
+        calls = [{"type": "function", "function": {"name": "f", "arguments": {"k": value}}}]
+        ids = [
+            *bpe(written("glm", "", calls, bpe).strip(), add_special_tokens=False)["input_ids"],
+            int(bpe.eos_token_id),
+        ]
+        assert all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids))) == may
+
+
+def test_what_parts_of_a_schema_say_is_read_so(others: dict[str, CallForm], bpe: Tokenizer) -> None:
+    parameters = {"allOf": [{"properties": {"zip": {"type": "string"}}, "required": ["zip"]}]}
+    told = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    calls = [{"type": "function", "function": {"name": "f", "arguments": {"zip": "1001"}}}]
+    assert others["glm"].read(written("glm", "", calls, bpe), told)[1] == calls
 
 
 @pytest.mark.parametrize("name", [*LISTED, *NAMED, *PYTHON, *BRACED])

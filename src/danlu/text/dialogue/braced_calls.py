@@ -11,7 +11,7 @@ from typing import Any
 from danlu.data.reading.json_text import parse
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import exactly, guided, literal, members_of, properties_of, rebased, ways_of
+from danlu.text.dialogue.schemas import exactly, guided, literal, members_of, rebased, shared_in, ways_of
 
 _KEY = re.compile(r"[^\s:{}\[\],\"'<>][^:{}\[\],\"'<>]{0,199}")
 _SPACES = re.compile(r"\s*")
@@ -19,9 +19,6 @@ _BARE = re.compile(r"[^\s,{}\[\]]+")
 _CONSTANTS = {"true": True, "false": False, "null": None, "None": None, "none": None, "True": True, "False": False}
 _DEEPEST = 40
 """Lists and objects within each other."""
-
-_TYPED = 6
-"""Of these, those that are forced by their schema; what is deeper may hold anything."""
 
 _COUNTED = 1_000
 """Values of a list that are counted."""
@@ -48,52 +45,14 @@ class BracedCalls(CallForm):
         for number, tool in enumerate(tools):
             function = tool.get("function", tool)
             refuse_unreadable(function["name"], NAME)
-            schema = rebased(parameters_of(function), "#")
-            lines.append(f"call{number}: {json.dumps(function['name'], ensure_ascii=False)} call{number}o")
-            lines += self._object(f"call{number}o", schema, schema, 0)
+            rules = _Rules(self, rebased(parameters_of(function), "#"), f"call{number}")
+            lines.append(
+                f"call{number}: {json.dumps(function['name'], ensure_ascii=False)} {rules.of_object(rules.root)}"
+            )
+            lines += rules.lines
         each = " | ".join(f"call{number}" for number in range(len(tools)))
         start = f"start: {literal(self.before, self.kept)} call {literal(self.after, self.kept)}"
         return "\n".join([start, f"call: {each}", *lines, f"text: {self._text()}", *_ANYTHING])
-
-    def _object(self, name: str, schema: Any, root: Mapping[str, Any], depth: int) -> list[str]:
-        """The rules of an object: which key may be the first, and which may follow behind one; in their order."""
-        lines, members = list[str](), sorted(members_of(schema, root), key=lambda member: member[0].lower())
-        for place, (key, inner, needed) in enumerate(members):
-            refuse_unreadable(key, _KEY)
-            value, more = self._value(f"{name}v{place}", inner, root, depth + 1)
-            lines += [f"{name}x{place}: {json.dumps(f'{key}:', ensure_ascii=False)} {value}", *more]
-            then = f"{name}x{place} {name}b{place + 1}"
-            lines.append(f"{name}a{place}: {then}" + ("" if needed else f" | {name}a{place + 1}"))
-            lines.append(f'{name}b{place}: "," {then}' + ("" if needed else f" | {name}b{place + 1}"))
-        end = len(members)
-        return [f'{name}: "{{" {name}a0 "}}"', *lines, f'{name}a{end}: ""', f'{name}b{end}: ""']
-
-    def _value(self, name: str, schema: Any, root: Mapping[str, Any], depth: int) -> tuple[str, list[str]]:
-        """What a value may be, and the rules that this rests on."""
-        found, rules = list[str](), list[str]()
-        for place, (kind, told) in enumerate(ways_of(schema, root) if depth <= _TYPED else [("any", {})]):
-            inner, more = f"{name}w{place}", list[str]()
-            if kind == "const":
-                found.append(self._constant(told))
-            elif kind in _PLAIN:
-                found.append(_PLAIN[kind])
-            elif kind in ("integer", "number"):
-                found.append(guided({**told, "type": kind}))
-            elif kind == "array":
-                value, more = self._value(inner, told.get("items"), root, depth + 1)
-                found.append(_listed(value, told.get("minItems"), told.get("maxItems")))
-            else:
-                more = self._object(inner, told, root, depth + 1) if properties_of(told) else []
-                found.append(inner if more else "object")
-            rules += more
-        return f"({' | '.join(dict.fromkeys(found))})", rules
-
-    def _constant(self, value: Any) -> str:
-        if isinstance(value, str):
-            return exactly(self.quote + value + self.quote, self.kept)
-        if value is None:
-            return _PLAIN["null"]
-        return "any" if isinstance(value, list | dict) else json.dumps(json.dumps(value))
 
     def _text(self) -> str:
         if self.quote in self.kept:  # no text is written as such a token
@@ -103,37 +62,112 @@ class BracedCalls(CallForm):
         return f"{json.dumps(self.quote, ensure_ascii=False)} /([^{one}]|{one}+[^{one}{two}])*{ends}/"
 
     def _calls(self, text: str, start: int, tools: Tools) -> list[ToolCall]:
-        return self._row(text, start)[0]
+        return self._row(_Reader(text, self.quote), start)[0]
 
-    def _row(self, text: str, start: int) -> tuple[list[ToolCall], int]:
+    def _read(self, text: str, tools: Tools) -> tuple[str, list[ToolCall]]:
+        """What stands behind calls is said too, as Gemma's templates write it there."""
+        reader = _Reader(text, self.quote)
+        return self.read_within(text, lambda start: self._row(reader, start))
+
+    def _row(self, reader: "_Reader", start: int) -> tuple[list[ToolCall], int]:
         """The calls from a place on, and where they end."""
-        calls, place, reader = list[ToolCall](), behind(text, start, self.before), _Reader(text, self.quote)
-        while place >= 0 and (named := NAME.match(text, place)):
-            try:
-                arguments, end = reader.entries(_SPACES.match(text, named.end()).end(), 0)  # type: ignore[union-attr]
-                json.dumps(arguments, allow_nan=False)
-            except (ValueError, RecursionError):
-                break
-            calls.append(called(named[0], arguments))
-            place = -1 if self.between is None else behind(text, end, self.between)
-            closed = behind(text, end, self.after)
+        text, calls = reader.text, list[ToolCall]()
+        place = behind(text, start, self.before)
+        while place >= 0 and (found := reader.call(place)) is not None:
+            calls.append(found[0])
+            place = -1 if self.between is None else behind(text, found[1], self.between)
+            closed = self._closed(text, found[1])
             if place < 0:
                 return (calls, closed) if closed >= 0 else ([], start)
         return [], start
-
-    def read(self, text: str, tools: Tools = ()) -> tuple[str, list[ToolCall]]:
-        """See `CallForm.read`; what stands behind calls is said too, as Gemma's templates write it there."""
-        return self.read_within(text, lambda start: self._row(text, start))
 
     def _may_follow(self, rest: str) -> bool:
         return re.match(rf"{NAME.pattern}\s*(?:\{{|\Z)|\Z", rest) is not None
 
 
+class _Rules:
+    """The rules of what a tool takes; one for each schema of a list or an object, however often it is referred to."""
+
+    def __init__(self, form: BracedCalls, root: Mapping[str, Any], name: str) -> None:
+        self.form, self.root, self.name = form, root, name
+        self.lines: list[str] = []
+        self._names: dict[int, str] = {}
+
+    def of_object(self, schema: Any) -> str:
+        """The rule of an object: which key may be the first, and which may follow behind one; in their order."""
+        name, known = self._named(schema)
+        if known:
+            return name
+        members = sorted(members_of(schema, self.root), key=lambda member: member[0].lower())
+        self.lines.append(f'{name}: "{{" {name}a0 "}}"')
+        for place, (key, inner, needed) in enumerate(members):
+            refuse_unreadable(key, _KEY)
+            self.lines.append(f"{name}x{place}: {json.dumps(f'{key}:', ensure_ascii=False)} {self._value(inner)}")
+            then = f"{name}x{place} {name}b{place + 1}"
+            self.lines.append(f"{name}a{place}: {then}" + ("" if needed else f" | {name}a{place + 1}"))
+            self.lines.append(f'{name}b{place}: "," {then}' + ("" if needed else f" | {name}b{place + 1}"))
+        self.lines += [f'{name}a{len(members)}: ""', f'{name}b{len(members)}: ""']
+        return name
+
+    def _named(self, schema: Any) -> tuple[str, bool]:
+        """The name of the rule of a schema, and whether there is one already."""
+        known = id(schema) in self._names  # schemas live as long as the root that they are parts of
+        return self._names.setdefault(id(schema), f"{self.name}o{len(self._names)}"), known
+
+    def _list(self, schema: Mapping[str, Any]) -> str:
+        name, known = self._named(schema)
+        if not known:
+            value = self._value(schema.get("items"))
+            self.lines.append(f"{name}: {_listed(value, schema.get('minItems'), schema.get('maxItems'))}")
+        return name
+
+    def _value(self, schema: Any) -> str:
+        """What a value may be."""
+        found = list[str]()
+        for kind, told in ways_of(schema, self.root):
+            if kind == "const":
+                found.append(self._constant(told))
+            elif kind in _PLAIN:
+                found.append(_PLAIN[kind])
+            elif kind == "array":
+                found.append(self._list(told))
+            elif kind == "object":
+                found.append(self.of_object(told) if members_of(told, self.root) else "object")
+            else:
+                found.append(guided({**shared_in(self.root), **told, "type": kind}))
+        return f"({' | '.join(dict.fromkeys(found))})"
+
+    def _constant(self, value: Any) -> str:
+        if isinstance(value, str):
+            return exactly(self.form.quote + value + self.form.quote, self.form.kept)
+        if value is None:
+            return _PLAIN["null"]
+        return "any" if isinstance(value, list | dict) else json.dumps(json.dumps(value))
+
+
 class _Reader:
-    """Reads objects, lists and values. Raises `ValueError` where something else stands."""
+    """Reads calls, objects, lists and values. Raises `ValueError` where something else stands."""
 
     def __init__(self, text: str, quote: str) -> None:
         self.text, self.quote = text, quote
+        self._known: dict[int, tuple[ToolCall, int] | None] = {}
+
+    def call(self, place: int) -> tuple[ToolCall, int] | None:
+        """The call at a place, and where it ends; rows that are broken begin anew in their midst, so it is kept."""
+        if place not in self._known:
+            self._known[place] = self._call(place)
+        return self._known[place]
+
+    def _call(self, place: int) -> tuple[ToolCall, int] | None:
+        named = NAME.match(self.text, place)
+        if named is None:
+            return None
+        try:
+            arguments, end = self.entries(self._space(named.end()), 0)
+            json.dumps(arguments, allow_nan=False)
+        except (ValueError, RecursionError):
+            return None
+        return called(named[0], arguments), end
 
     def entries(self, place: int, depth: int) -> tuple[dict[str, Any], int]:
         """The object at a place, and where it ends."""

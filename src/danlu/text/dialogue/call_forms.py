@@ -110,7 +110,9 @@ class _Shown:
             return None
         ends = self.ends | set(self._found(said))
         special = [found for found in self._special.finditer(text) if found[0]]
-        last = [found.start() for found in special if found[0] in ends] or [found.start() for found in special[-1:]]
+        last = [found.start() for found in special if found[0] in ends]
+        if not last and special and len(called) > 1 and text.count(special[-1][0]) == 1:
+            last = [special[-1].start()]  # behind each call there would be several
         whole = text[: last[-1]] if last and self._is_last(text, last[-1]) else text
         whole = self._special.sub(lambda found: "" if found[0] in ends else found[0], whole)
         return re.sub(rf"^\s*(?:{OPENED})?[^{{]*?{CLOSED}", "", whole)

@@ -7,8 +7,9 @@ What stands between the words of a form is read by `danlu.text.dialogue.object_c
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,6 +49,14 @@ class CallForm(ABC, BaseModel):
         """
         if len(text) > LONGEST:
             return text, []
+        said, calls = self._read(text, tools)
+        if not calls and tools and self.kept:  # a small model leaves special tokens out, too
+            said, calls = self.unmarked._read(text, tools)
+            if not {each["function"]["name"] for each in calls} <= offered_in(tools):
+                return text, []
+        return said, calls
+
+    def _read(self, text: str, tools: Tools) -> tuple[str, list[ToolCall]]:
         for start in self._starts(text):
             if calls := self._calls(text, start, tools):
                 return text[:start].rstrip(), calls
@@ -55,10 +64,26 @@ class CallForm(ABC, BaseModel):
         bare = self._bare(text[thought:], tools) if tools and thought is not None else []
         return (text[:thought].rstrip(), bare) if bare else (text, [])
 
+    @cached_property
+    def unmarked(self) -> Self:
+        """The same form without the special tokens around calls."""
+        parts = {name: getattr(self, name) for name in ("before", "between", "after")}
+        for word in self.kept:
+            parts = {name: words and words.replace(word, "").strip() for name, words in parts.items()}
+        return type(self).model_validate({**self.model_dump(), **parts, "kept": {}})
+
+    def _closed(self, text: str, place: int) -> int:
+        """The place behind the words behind calls; special tokens among them may be lacking at the end of a text."""
+        closed = behind(text, place, self.after)
+        if closed >= 0 or not self.kept:
+            return closed
+        closed = behind(text, place, self.unmarked.after)
+        return closed if closed >= 0 and not text[closed:].strip() else -1
+
     def read_within(self, text: str, row: Callable[[int], tuple[list[ToolCall], int]]) -> tuple[str, list[ToolCall]]:
         """As `read`, of what may be said around rows of calls; `row` gives those at a place, and where they end."""
         said, calls, place = list[str](), list[ToolCall](), 0
-        for start in self._starts(text) if len(text) <= LONGEST else ():
+        for start in self._starts(text):
             found, end = row(start) if start >= place else ([], start)
             if found:
                 said.append(text[place:start].strip() if calls else text[place:start].rstrip())
@@ -71,7 +96,8 @@ class CallForm(ABC, BaseModel):
         bare = len(text)
         if tools and thought is not None and self._may_be_bare(text[thought:]):
             bare = thought
-        return min(bare, self._begun(text))
+        unmarked = self.unmarked.begin(text, tools) if tools and self.kept else len(text)
+        return min(bare, unmarked, self._begun(text))
 
     def _begun(self, text: str) -> int:
         """Where calls begin with the words of the form, or may; the text's length where none does."""

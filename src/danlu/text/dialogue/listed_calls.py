@@ -12,7 +12,7 @@ from typing import Any
 from danlu.refusal import Refusal
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, parameters_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import exactly, guided, members_of, properties_of, rebased, shared_in, valued, ways_of
+from danlu.text.dialogue.schemas import exactly, guided, kinds_of, members_of, rebased, shared_in, valued, ways_of
 
 _KEY = re.compile(r"[^\n<>\"]{1,200}")
 _SPACES = re.compile(r"\s*")
@@ -93,6 +93,7 @@ class ListedCalls(CallForm):
             if named is None or found is None:
                 return []
             schema, arguments = parameters_in(named[0], tools), dict[str, Any]()
+            told = {key: inner for key, inner, _ in members_of(schema, schema)}
             while found.lastgroup == "key":
                 key = self._key.match(text, found.end())
                 ended = key and self._behind_value.search(text, key.end())
@@ -102,7 +103,7 @@ class ListedCalls(CallForm):
                 if self._squeezed in "".join(value.split()):  # the words that end it were forgotten
                     return []
                 other = schema.get("additionalProperties")
-                arguments[key[1].strip()] = valued(value, properties_of(schema).get(key[1].strip(), other), schema)
+                arguments[key[1].strip()] = valued(value, told.get(key[1].strip(), other), schema)
                 found = ended
             calls.append(called(named[0], arguments))
             place, then = found.end(), str(found.lastgroup)
@@ -185,10 +186,12 @@ def _which(key: str, call: str | None, end: str) -> re.Pattern[str]:
 def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
     """The rule of a value and what ends it."""
     ways = ways_of(schema, root)
-    if all(kind == "const" for kind, _ in ways):
-        told = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for _, each in ways]
+    if all(kind in ("const", "null") for kind, _ in ways):
+        values = [each if kind == "const" else None for kind, each in ways]
+        told = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in values]
         return f"({' | '.join(_quoted(each + ends) for each in told)})"
-    if any(kind in ("string", "any") or isinstance(each, str) for kind, each in ways):
+    kinds = kinds_of(schema, root)
+    if not kinds or "string" in kinds:
         one, two, *_ = (re.escape(sign).replace("/", r"\/") for sign in ends.strip())
         return rf"/([^{one}]|{one}+[^{one}{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
     return f"{guided({**shared_in(root), **schema})} {_quoted(ends)}"

@@ -37,7 +37,7 @@ class _WithObjects(CallForm):
         while place >= 0 and (found := self._call(text, place)) is not None:
             call, end = found
             calls.append(call)
-            closed = behind(text, end, self.after)
+            closed = self._closed(text, end)
             if closed >= 0 and not text[closed:].strip():
                 return calls
             place = self._next(text, end, closed)

@@ -15,7 +15,7 @@ from typing import Any
 from danlu.data.reading.json_text import parse
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, parameters_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import guided, literal, members_of, properties_of, rebased, shared_in, ways_of
+from danlu.text.dialogue.schemas import guided, literal, members_of, rebased, shared_in, ways_of
 
 _KEY = re.compile(r"[^\s\"'=(),\[\]{}]{1,200}")
 _OPENED = re.compile(rf"({NAME.pattern})\s*+\(")
@@ -47,8 +47,8 @@ class PythonCalls(CallForm):
     true: str
     null: str
 
-    def read(self, text: str, tools: Tools = ()) -> tuple[str, list[ToolCall]]:
-        """See `CallForm.read`; what stands behind calls is said too, as LFM2.5 writes it there."""
+    def _read(self, text: str, tools: Tools) -> tuple[str, list[ToolCall]]:
+        """What stands behind calls is said too, as LFM2.5 writes it there."""
         return self.read_within(text, lambda start: self._row(text, start, tools))
 
     def grammar(self, tools: Tools) -> str:
@@ -121,7 +121,7 @@ class PythonCalls(CallForm):
                 return [], start
             calls.append(called(named[1], arguments))
             place = -1 if self.between is None else behind(text, end, self.between)
-            closed = max(behind(text, end, self.after), behind(text, place, self.after) if place >= 0 else -1)
+            closed = max(self._closed(text, end), self._closed(text, place) if place >= 0 else -1)
         known = self._marks or {each["function"]["name"] for each in calls} <= offered_in(tools)
         whole = closed >= 0 and (self.after != "" or not text[closed:].strip())
         return (calls, closed) if known and whole else ([], start)
@@ -132,9 +132,10 @@ class PythonCalls(CallForm):
     @cached_property
     def behind_call(self) -> re.Pattern[str]:
         """What stands behind a call: another one, or what closes all."""
-        closes = rf"{spaced(self.after)}" if self.after else r"\Z"
+        bare = self.unmarked.after if self.kept else self.after
+        closes = "|".join(([spaced(self.after)] if self.after else []) + [rf"{spaced(bare)}\s*+\Z"])
         if self.between is None:
-            return re.compile(rf"\s*+{closes}")
+            return re.compile(rf"\s*+(?:{closes})")
         return re.compile(rf"\s*+(?:{closes}|{spaced(self.between)}\s*+(?:{NAME.pattern}\s*+\(|{closes}))")
 
 
@@ -220,8 +221,8 @@ def shown_python(
 def _keys_of(name: str, tools: Tools) -> frozenset[str] | None:
     """The keys that a tool takes; None where it may take any, or nothing is told of it."""
     schema = parameters_in(name, tools)
-    keys = properties_of(schema)
-    return frozenset(keys) if keys and not schema.get("additionalProperties") else None
+    keys = frozenset(key for key, _, _ in members_of(schema, schema))
+    return keys if keys and not schema.get("additionalProperties") else None
 
 
 def _plain(text: str) -> str:

@@ -48,6 +48,7 @@ _KINDS: dict[type, str] = {
     dict: "object",
 }
 _TYPES = frozenset({*_KINDS.values(), "null"})
+_NARROWS = {"$ref", "type", "enum", "const", "anyOf", "oneOf", "allOf", "properties"}
 _LONGEST = 10_000  # characters of a list that is read as Python writes it
 _PYTHON = {"True": True, "False": False, "None": None}
 """What templates write of values that they give to Python's `str`."""
@@ -85,26 +86,20 @@ def kinds_of(schema: Any, root: Mapping[str, Any]) -> frozenset[str]:
 
 
 def members_of(schema: Any, root: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
-    """Keys of an object with their schemas, and whether they are needed; parts of `allOf` are put together.
-
-    Raises `Refusal` where one is needed of which nothing is told.
-    """
+    """Keys of an object with their schemas, and whether they are needed; parts of `allOf` are put together."""
     found, needed, waiting = dict[str, Any](), dict[str, None](), [schema]
     for _ in range(_MOST):
         here = referred(waiting.pop(0), root) if waiting else None
         if not isinstance(here, Mapping):
             continue
-        found = {**properties_of(here), **found}
+        found |= {key: inner for key, inner in properties_of(here).items() if key not in found}
         told = here.get("required")
         needed |= dict.fromkeys(key for key in told if isinstance(key, str)) if isinstance(told, list) else {}
         several = here.get("allOf")
         waiting += several[:_MOST] if isinstance(several, list) else []
-    if unknown := next((key for key in needed if key not in found), None):
-        raise Refusal(
-            f"'{unknown:.40}' is required of a tool whose schema does not say what it is, so a call cannot be forced; "
-            "add it to its 'properties'"
-        )
-    return [(key, inner, key in needed) for key, inner in found.items()]
+    return [
+        (key, inner, key in needed) for key, inner in ({key: {} for key in needed if key not in found} | found).items()
+    ]
 
 
 def ways_of(schema: Any, root: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -121,18 +116,22 @@ def ways_of(schema: Any, root: Mapping[str, Any]) -> list[tuple[str, Any]]:
             found.append(("any", {}))
             continue
         told = here.get("enum", [here["const"]] if "const" in here else None)
-        several = next((here[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(here.get(name), list)), None)
-        kinds = here.get("type", "object" if properties_of(here) else None)
         if isinstance(told, list) and told:
             found += [("const", each) for each in told]
-        elif several and ("anyOf" in here or "oneOf" in here or len(several) == 1):
+        elif (several := _told_apart(here)) is not None:
             waiting += several[:_MOST]
-        elif isinstance(kinds, str | list):
-            named = [kinds] if isinstance(kinds, str) else [each for each in kinds if isinstance(each, str)]
-            found += [(kind, here) for kind in named if kind in _TYPES]
         else:
-            found.append(("any", {}))
+            kinds = kinds_of({"type": "object"} if "type" not in here and properties_of(here) else here, root)
+            found += [(kind, here) for kind in sorted(kinds & _TYPES)] or [("any", {})]
     return [("any", {})]
+
+
+def _told_apart(schema: Mapping[str, Any]) -> list[Any] | None:
+    """The schemas of which a value is to have one, where these say more of it than the whole; else None."""
+    several = next((schema[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(name), list)), [])
+    one = "anyOf" in schema or "oneOf" in schema or len(several) == 1
+    narrow = any(isinstance(each, Mapping) and each.keys() & _NARROWS for each in several)
+    return several if one and narrow and not properties_of(schema) else None
 
 
 def shared_in(root: Mapping[str, Any]) -> dict[str, Any]:
