@@ -69,10 +69,10 @@ def test_who_reads_chinese_is_told_of_lines_in_both_languages_and_each_mistake_i
         )
     told = [each["error"]["translated"] for each in chinese if "error" in each]
     assert told == [
-        "第 2 行, column 1: 不是 JSON（Expecting value）；请改正，或用 JSON 库重新写出",
-        "第 3 行: 列 'text' 须是文本，而它是 int 类型",
-        "第 4 行: 应为 JSON 对象",
-        "第 5 行: 列 'text' 须是文本，而它是 int 类型",
+        "第 2 行：不是 JSON（Expecting value）；请改正，或用 JSON 库重新写出",
+        "第 3 行：列 'text' 须是文本，而它是 int 类型",
+        "第 4 行：应为 JSON 对象",
+        "第 5 行：列 'text' 须是文本，而它是 int 类型",
     ]
     assert len([each for each in looked if "'text'" in each]) == 1
     for one, other in zip(chinese, english, strict=True):

@@ -40,6 +40,10 @@ class Feedback(Database):
             sql.Column("comment", sql.Text),
         )
         super().__init__(address, tables, LOCKED, name="feedback")
+        columns = {each["name"]: each["type"] for each in sql.inspect(self.engine).get_columns(TABLE)}
+        if self.engine.dialect.name == "postgresql" and getattr(columns["fingerprint"], "length", None) == 64:  # older
+            with self.begin() as connection:
+                connection.execute(sql.text(f"ALTER TABLE {TABLE} ALTER COLUMN fingerprint TYPE VARCHAR(100)"))
 
     def add(self, **told: Any) -> int:
         """Keep a judgement; gives its number. JSON columns are given as plain values.

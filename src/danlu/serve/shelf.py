@@ -178,8 +178,10 @@ class Shelf:
             for place in places:
                 try:
                     self._put(self._opened(place))
-                except (Refusal, OSError) as error:
-                    refused[place.name] = str(error)
+                except (
+                    Exception
+                ) as error:  # memory that does not do for both, say; the others are looked at all the same
+                    refused[place.name] = str(error) if isinstance(error, Refusal | OSError) else type(error).__name__
         taken = [place.name for place in places if place.name not in refused]
         if refused:
             stay = "; ".join(f"'{each}' stays as it was: {why}" for each, why in refused.items())

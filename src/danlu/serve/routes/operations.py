@@ -99,6 +99,9 @@ async def reloaded(service: Service, name: str | None = None) -> list[str]:
     except Kept as kept:
         names = kept.taken
         refused.append(str(kept))
+    except Problem:
+        service.say("reload", refused="; ".join(refused) or None)  # of the keys
+        raise
     service.say("reload", models=names, refused="; ".join(refused) or None)
     if refused:
         raise Problem(409, "not_reloaded", "; ".join(refused))

@@ -160,9 +160,8 @@ def _in_chinese(told: Sequence[Prediction | Problem]) -> list[Prediction | Probl
         place, _, said = problem.message.partition(": ")
         if said not in known:
             known[said] = (in_language(ALONE + said, "zh") or said).removeprefix(alone)
-        number, comma, column = place.removeprefix("line ").partition(", ")
-        where = f"{line_0.replace('0', number)}{comma}{column}"
-        return replace(problem, translated=None if known[said] == said else f"{where}: {known[said]}")
+        where = line_0.replace("0", place.removeprefix("line ").partition(", ")[0])  # its column is told in English
+        return replace(problem, translated=None if known[said] == said else f"{where}：{known[said]}")
 
     return [worded(each) if isinstance(each, Problem) else each for each in told]
 
