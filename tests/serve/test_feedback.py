@@ -3,7 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import postgres_server
 import pytest
+import sqlalchemy as sql
 from servers import Live, serving
 
 import danlu
@@ -66,3 +68,21 @@ def test_without_a_database_it_is_told_how_to_get_one(live: Live) -> None:
     assert "--feedback" in refused.json()["error"]["message"]
     with pytest.raises(Refusal, match="--feedback: 'csv' is no database"):
         Feedback("csv://x")
+
+
+@pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+def test_an_older_table_takes_the_fingerprint_of_a_model_with_an_adapter() -> None:
+    whose = "a" * 43 + "+" + "b" * 43
+    with postgres_server.server() as url:
+        Feedback(url).close()
+        engine = sql.create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(sql.text(f"ALTER TABLE {TABLE} ALTER COLUMN fingerprint TYPE VARCHAR(64)"))
+        engine.dispose()
+        kept = Feedback(url)
+        try:
+            assert kept.add(model="m", fingerprint=whose, record={"text": "a"}, correct=True) == 1
+            with kept.reading() as connection:
+                assert connection.execute(sql.text(f"SELECT fingerprint FROM {TABLE}")).scalar_one() == whose
+        finally:
+            kept.close()
