@@ -178,9 +178,7 @@ class Shelf:
             for place in places:
                 try:
                     self._put(self._opened(place))
-                except (
-                    Exception
-                ) as error:  # memory that does not do for both, say; the others are looked at all the same
+                except Exception as error:  # too little memory for both, say
                     refused[place.name] = str(error) if isinstance(error, Refusal | OSError) else type(error).__name__
         taken = [place.name for place in places if place.name not in refused]
         if refused:

@@ -128,7 +128,9 @@ def ways_of(schema: Any, root: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _told_apart(schema: Mapping[str, Any]) -> list[Any] | None:
     """The schemas of which a value is to have one, where these say more of it than the whole; else None."""
-    several = next((schema[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(name), list)), [])
+    several: list[Any] = next(
+        (schema[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(name), list)), []
+    )
     one = "anyOf" in schema or "oneOf" in schema or len(several) == 1
     narrow = any(isinstance(each, Mapping) and each.keys() & _NARROWS for each in several)
     return several if one and narrow and not properties_of(schema) else None
