@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 from danlu.machine.database import Database, address_of
@@ -42,7 +43,7 @@ class Feedback(Database):
         super().__init__(address, tables, LOCKED, name="feedback")
         columns = {each["name"]: each["type"] for each in sql.inspect(self.engine).get_columns(TABLE)}
         if self.engine.dialect.name == "postgresql" and getattr(columns["fingerprint"], "length", None) == 64:  # older
-            with self.begin() as connection:
+            with suppress(sql.exc.DBAPIError), self.begin() as connection:  # who may not is told where one is longer
                 connection.execute(sql.text(f"ALTER TABLE {TABLE} ALTER COLUMN fingerprint TYPE VARCHAR(100)"))
 
     def add(self, **told: Any) -> int:

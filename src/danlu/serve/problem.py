@@ -79,9 +79,15 @@ def problem_of(error: Exception) -> Problem:
         return error
     if isinstance(error, Refusal):
         return of_refusal(error)
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    print(f"{frames}{type(error).__name__}", file=sys.stderr)  # noqa: T201  # what it says may hold a user's text
+    told_in_log(error)
     return Problem(500, "internal", "the server made a mistake; its log tells more")
+
+
+def told_in_log(error: Exception) -> str:
+    """The kind of an error, whose place the log tells; what it says may hold a user's text, and is not told."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    print(f"{frames}{type(error).__name__}", file=sys.stderr)  # noqa: T201
+    return type(error).__name__
 
 
 def of_refusal(refusal: Refusal, param: str | None = None) -> Problem:

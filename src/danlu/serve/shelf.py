@@ -17,7 +17,7 @@ from danlu.engine.predict import Predictor
 from danlu.machine.crew import let_go_of_cores
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
-from danlu.serve.problem import Problem
+from danlu.serve.problem import Problem, told_in_log
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Shelf:
                 try:
                     self._put(self._opened(place))
                 except Exception as error:  # too little memory for both, say
-                    refused[place.name] = str(error) if isinstance(error, Refusal | OSError) else type(error).__name__
+                    refused[place.name] = str(error) if isinstance(error, Refusal | OSError) else told_in_log(error)
         taken = [place.name for place in places if place.name not in refused]
         if refused:
             stay = "; ".join(f"'{each}' stays as it was: {why}" for each, why in refused.items())

@@ -142,7 +142,7 @@ def test_what_closes_each_call_is_no_end_of_the_answer(name: str, end: str) -> N
     text = written(own, "", calls, tokenizer)
     assert form.read(text, tools("f", "g")) == ("", calls)
     without = text.strip().removesuffix(words[name][1])
-    assert form.read(without, tools("f", "g"))[1] == (calls if name != "glm" else [])
+    assert form.read(without, tools("f", "g")) == ("", calls)
 
 
 def test_special_tokens_that_a_small_model_leaves_out_are_not_missed() -> None:
@@ -158,6 +158,87 @@ def test_special_tokens_that_a_small_model_leaves_out_are_not_missed() -> None:
     assert form.begin("[1] says", tools("f")) == len("[1] says")
 
 
+@pytest.mark.parametrize("end", [NO_END, "<|im_end|>"])
+@pytest.mark.parametrize("name", ["lfm2", "fenced", "gemma4"])
+def test_what_closes_all_calls_is_no_end_of_the_answer(name: str, end: str) -> None:
+    marks = (
+        "<｜tool▁calls▁begin｜>",
+        "<｜tool▁call▁begin｜>",
+        "<｜tool▁sep｜>",
+        "<｜tool▁call▁end｜>",
+        "<｜tool▁calls▁end｜>",
+    )
+    words = WORDS.get(name, marks)
+    tokenizer = Extended(base=Bpe(size=300), special=(*ENDS, *words)).build(lambda: iter(["北京天气"]))
+    own = jinja(name).replace("<|im_end|>\n{% endfor %}", f"{end}{{% endfor %}}")
+    form = form_of_calls(own, tokenizer)
+    assert form is not None
+    calls = [call("f", city="a"), call("g", days=2)]
+    text = written(own, "", calls, tokenizer).strip()
+    assert form.read(text, tools("f", "g")) == ("", calls)
+    for word in (words[-1 - (name == "gemma4")],):
+        assert form.read(text.removesuffix(word), tools("f", "g")) == ("", calls)
+    again = type(form).model_validate(form.model_dump())
+    assert again.read(text.removesuffix(words[-1]), tools("f", "g")) == form.read(
+        text.removesuffix(words[-1]), tools("f", "g")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("gemma4", "To ask, you would write call:f{a:1} and wait."),
+        ("gemma4", "Do you recall:f{a:1}?"),
+        ("fenced", "Here are the arguments of the function f\n```json\n{}\n```"),
+        ("mistral", 'Look: [{"name": "f", "arguments": {}}]'),
+        ("mistral", '[{"name": "f", "arguments": {}}] is a call'),
+        ("lfm2", "[f()]"),
+        ("glm", "今天北京的天气非常好"),
+    ],
+)
+def test_words_without_their_special_tokens_are_text(name: str, text: str) -> None:
+    words = {**WORDS, "fenced": ("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>"), "glm": ("<tool_call>",)}[name]
+    special = tuple(dict.fromkeys([*ENDS, *words]))
+    form = form_of_calls(jinja(name), Extended(base=Bpe(size=300), special=special).build(lambda: iter(["北京"])))
+    assert form is not None
+    assert form.read(text, tools("f")) == (text, [])
+    if not text.startswith("["):
+        assert form.begin(text, tools("f")) == len(text)
+
+
+def accepts(form: CallForm, text: str, told: list[dict[str, Any]], bpe: Tokenizer) -> bool:
+    """Whether a text may be written where a call is forced."""
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": form.grammar(told)})
+    ids = [*bpe(text, add_special_tokens=False)["input_ids"], int(bpe.eos_token_id)]
+    return all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids)))
+
+
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}, "k": {"type": "integer"}}}
+MAYBE = {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "node", "text", "may"),
+    [
+        ({"type": ["array", "object"], "properties": {"x": {}}, "items": {"type": "integer"}}, NODE, "{x:1}", True),
+        ({"type": ["array", "object"], "properties": {"x": {}}, "items": {"type": "integer"}}, NODE, "[1]", True),
+        ({"$ref": "#/$defs/N"}, {**NODE, "required": ["next"]}, "{k:1,next:{next:{}}}", True),
+        ({"$ref": "#/$defs/N"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/N"}}, "[[[1]]]", True),
+        ({"$ref": "#/$defs/N"}, {"properties": {"next": MAYBE}, "required": ["next"]}, "{next:{next:null}}", True),
+        ({"$ref": "#/$defs/N"}, {"properties": {"next": MAYBE}, "required": ["next"]}, "{next:{next:1}}", False),
+        ({"properties": {"k": {}}, "anyOf": [{"properties": {"x": {}}, "required": ["x"]}]}, NODE, "{x:1}", True),
+        ({"type": "integer", "allOf": [{"$ref": "#/$defs/N"}]}, {"minimum": 1}, "3", True),
+    ],
+)
+def test_what_is_forced_in_braces_is_what_the_schema_says(
+    schema: Any, node: Any, text: str, may: bool, others: dict[str, CallForm], bpe: Tokenizer
+) -> None:
+    parameters = {"type": "object", "properties": {"v": schema}, "required": ["v"], "$defs": {"N": node}}
+    told = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    whole = f"<start_function_call>call:f{{v:{text}}}<end_function_call>"
+    assert accepts(others["functiongemma"], whole, told, bpe) == may
+
+
 def test_a_schema_that_leads_to_itself_is_one_rule(others: dict[str, CallForm], bpe: Tokenizer) -> None:
     node = {
         "type": "object",
@@ -165,13 +246,10 @@ def test_a_schema_that_leads_to_itself_is_one_rule(others: dict[str, CallForm], 
     }
     node["properties"] |= {"all": {"type": "array", "items": {"$ref": "#/$defs/N"}}}
     told = [{"type": "function", "function": {"name": "f", "parameters": {**node, "$defs": {"N": node}}}}]
-    grammar = others["functiongemma"].grammar(told)
-    assert len(grammar) < 40_000
-    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": grammar})
+    assert len(others["functiongemma"].grammar(told)) < 40_000
     for inner, may in (("{all:[{name:<escape>a<escape>},{}],k1:{k2:{}}}", True), ("{k1:{name:1}}", False)):
         text = f"<start_function_call>call:f{inner}<end_function_call>"
-        ids = [*bpe(text, add_special_tokens=False)["input_ids"], int(bpe.eos_token_id)]
-        assert all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids))) == may
+        assert accepts(others["functiongemma"], text, told, bpe) == may
 
 
 @pytest.mark.parametrize("name", [*BRACED, "lfm2"])

@@ -91,40 +91,52 @@ class _Rules:
     def __init__(self, form: BracedCalls, root: Mapping[str, Any], name: str) -> None:
         self.form, self.root, self.name = form, root, name
         self.lines: list[str] = []
-        self._names: dict[int, str] = {}
+        self._names: dict[tuple[str, int], str] = {}
+        self._open: list[str] = []
 
     def of_object(self, schema: Any) -> str:
         """The rule of an object: which key may be the first, and which may follow behind one; in their order."""
-        name, known = self._named(schema)
+        name, known = self._named("object", schema)
         if known:
             return name
+        self._open.append(name)
         members = sorted(members_of(schema, self.root), key=lambda member: member[0].lower())
         self.lines.append(f'{name}: "{{" {name}a0 "}}"')
         for place, (key, inner, needed) in enumerate(members):
             refuse_unreadable(key, _KEY)
-            self.lines.append(f"{name}x{place}: {json.dumps(f'{key}:', ensure_ascii=False)} {self._value(inner)}")
+            self.lines.append(
+                f"{name}x{place}: {json.dumps(f'{key}:', ensure_ascii=False)} {self._value(inner, needed=needed)}"
+            )
             then = f"{name}x{place} {name}b{place + 1}"
             self.lines.append(f"{name}a{place}: {then}" + ("" if needed else f" | {name}a{place + 1}"))
             self.lines.append(f'{name}b{place}: "," {then}' + ("" if needed else f" | {name}b{place + 1}"))
         self.lines += [f'{name}a{len(members)}: ""', f'{name}b{len(members)}: ""']
+        self._open.pop()
         return name
 
-    def _named(self, schema: Any) -> tuple[str, bool]:
+    def _named(self, kind: str, schema: Any) -> tuple[str, bool]:
         """The name of the rule of a schema, and whether there is one already."""
-        known = id(schema) in self._names  # schemas live as long as the root that they are parts of
-        return self._names.setdefault(id(schema), f"{self.name}o{len(self._names)}"), known
+        key = kind, id(schema)  # schemas live as long as the root that they are parts of
+        known = key in self._names
+        return self._names.setdefault(key, f"{self.name}o{len(self._names)}"), known
 
     def _list(self, schema: Mapping[str, Any]) -> str:
-        name, known = self._named(schema)
+        name, known = self._named("array", schema)
         if not known:
-            value = self._value(schema.get("items"))
-            self.lines.append(f"{name}: {_listed(value, schema.get('minItems'), schema.get('maxItems'))}")
+            self._open.append(name)
+            fewest = schema.get("minItems")
+            value = self._value(schema.get("items"), needed=isinstance(fewest, int) and fewest > 0)
+            self.lines.append(f"{name}: {_listed(value, fewest, schema.get('maxItems'))}")
+            self._open.pop()
         return name
 
-    def _value(self, schema: Any) -> str:
-        """What a value may be."""
-        found = list[str]()
-        for kind, told in ways_of(schema, self.root):
+    def _value(self, schema: Any, *, needed: bool) -> str:
+        """What a value may be; what is needed within itself could have no end, and may be anything of its kind."""
+        found, ways = list[str](), ways_of(schema, self.root)
+        for kind, told in ways:
+            if kind in ("array", "object") and needed and len(ways) == 1 and self._is_open(kind, told):
+                found.append("list" if kind == "array" else "object")
+                continue
             if kind == "const":
                 found.append(self._constant(told))
             elif kind in _PLAIN:
@@ -132,10 +144,15 @@ class _Rules:
             elif kind == "array":
                 found.append(self._list(told))
             elif kind == "object":
-                found.append(self.of_object(told) if members_of(told, self.root) else "object")
+                plain = members_of(told, self.root) and not {"anyOf", "oneOf"} & told.keys()
+                found.append(self.of_object(told) if plain else "object")
             else:
-                found.append(guided({**shared_in(self.root), **told, "type": kind}))
+                shared = shared_in(self.root) if "$ref" in json.dumps(told) else {}
+                found.append(guided({**shared, **told, "type": kind}))
         return f"({' | '.join(dict.fromkeys(found))})"
+
+    def _is_open(self, kind: str, schema: Any) -> bool:
+        return self._names.get((kind, id(schema))) in self._open
 
     def _constant(self, value: Any) -> str:
         if isinstance(value, str):

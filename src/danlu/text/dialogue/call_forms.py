@@ -57,7 +57,8 @@ def form_of_calls(jinja: str, tokenizer: Tokenizer, ends: Collection[int] = ()) 
             ):  # an object says what is what
                 words = [value for value in form.model_dump().values() if isinstance(value, str)]
                 kept = {token: number for token, number in special.items() if any(token in word for word in words)}
-                return form.model_copy(update={"kept": kept})
+                found: CallForm = type(form).model_validate({**form.model_dump(), "kept": kept})
+                return found
     return None
 
 
@@ -108,11 +109,11 @@ class _Shown:
         said = self._behind_asked({"content": "danlu"}) or ""
         if text is None:
             return None
-        ends = self.ends | set(self._found(said))
-        special = [found for found in self._special.finditer(text) if found[0]]
+        usual = set(self._found(said))
+        ends, special = self.ends | usual, [found for found in self._special.finditer(text) if found[0]]
         last = [found.start() for found in special if found[0] in ends]
-        if not last and special and len(called) > 1 and text.count(special[-1][0]) == 1:
-            last = [special[-1].start()]  # behind each call there would be several
+        if not last and usual and special and len(called) > 1 and text.count(special[-1][0]) == 1:
+            last = [special[-1].start()]  # an end of its own: what closes calls would stand behind each, or before one
         whole = text[: last[-1]] if last and self._is_last(text, last[-1]) else text
         whole = self._special.sub(lambda found: "" if found[0] in ends else found[0], whole)
         return re.sub(rf"^\s*(?:{OPENED})?[^{{]*?{CLOSED}", "", whole)

@@ -6,10 +6,9 @@ What stands between the words of a form is read by `danlu.text.dialogue.object_c
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,12 +48,7 @@ class CallForm(ABC, BaseModel):
         """
         if len(text) > LONGEST:
             return text, []
-        said, calls = self._read(text, tools)
-        if not calls and tools and self.kept:  # a small model leaves special tokens out, too
-            said, calls = self.unmarked._read(text, tools)
-            if not {each["function"]["name"] for each in calls} <= offered_in(tools):
-                return text, []
-        return said, calls
+        return self._read(text, tools)
 
     def _read(self, text: str, tools: Tools) -> tuple[str, list[ToolCall]]:
         for start in self._starts(text):
@@ -64,21 +58,12 @@ class CallForm(ABC, BaseModel):
         bare = self._bare(text[thought:], tools) if tools and thought is not None else []
         return (text[:thought].rstrip(), bare) if bare else (text, [])
 
-    @cached_property
-    def unmarked(self) -> Self:
-        """The same form without the special tokens around calls."""
-        parts = {name: getattr(self, name) for name in ("before", "between", "after")}
-        for word in self.kept:
-            parts = {name: words and words.replace(word, "").strip() for name, words in parts.items()}
-        return type(self).model_validate({**self.model_dump(), **parts, "kept": {}})
-
     def _closed(self, text: str, place: int) -> int:
         """The place behind the words behind calls; special tokens among them may be lacking at the end of a text."""
         closed = behind(text, place, self.after)
         if closed >= 0 or not self.kept:
             return closed
-        closed = behind(text, place, self.unmarked.after)
-        return closed if closed >= 0 and not text[closed:].strip() else -1
+        return len(text) if re.compile(rf"\s*{last(self.after, self.kept)}").match(text, place) else -1
 
     def read_within(self, text: str, row: Callable[[int], tuple[list[ToolCall], int]]) -> tuple[str, list[ToolCall]]:
         """As `read`, of what may be said around rows of calls; `row` gives those at a place, and where they end."""
@@ -96,8 +81,7 @@ class CallForm(ABC, BaseModel):
         bare = len(text)
         if tools and thought is not None and self._may_be_bare(text[thought:]):
             bare = thought
-        unmarked = self.unmarked.begin(text, tools) if tools and self.kept else len(text)
-        return min(bare, unmarked, self._begun(text))
+        return min(bare, self._begun(text))
 
     def _begun(self, text: str) -> int:
         """Where calls begin with the words of the form, or may; the text's length where none does."""
@@ -196,6 +180,13 @@ def behind(text: str, place: int, words: str) -> int:
 def spaced(words: str) -> str:
     """A pattern for some words, whatever white space is between them."""
     return r"\s*".join(map(re.escape, words.split()))
+
+
+def last(words: str, kept: Collection[str]) -> str:
+    """A pattern for words at the end of a text, whose special tokens may be lacking there."""
+    parts = re.split(f"({'|'.join(map(re.escape, sorted(kept, key=len, reverse=True)))})", words) if kept else [words]
+    told = [rf"(?:{re.escape(part)})?\s*" if part in kept else rf"{spaced(part)}\s*" for part in parts]
+    return "".join(told) + r"\Z"
 
 
 def called(name: str, arguments: dict[str, Any]) -> ToolCall:

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from danlu.refusal import Refusal
-from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, parameters_in, spaced
+from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, last, offered_in, parameters_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import exactly, guided, kinds_of, members_of, rebased, shared_in, valued, ways_of
+from danlu.text.dialogue.schemas import exactly, guided, members_of, rebased, shared_in, valued, ways_of
 
 _KEY = re.compile(r"[^\n<>\"]{1,200}")
 _SPACES = re.compile(r"\s*")
@@ -78,11 +78,11 @@ class ListedCalls(CallForm):
 
     @cached_property
     def _behind_name(self) -> re.Pattern[str]:
-        return _which(self.name_end, self.empty_between, self.empty_after)
+        return _which(self.name_end, self.empty_between, last(self.empty_after, self.kept))
 
     @cached_property
     def _behind_value(self) -> re.Pattern[str]:
-        return _which(self.next_key, self.between, self.after)
+        return _which(self.next_key, self.between, last(self.after, self.kept))
 
     def _calls(self, text: str, start: int, tools: Tools) -> list[ToolCall]:
         calls: list[ToolCall] = []
@@ -177,10 +177,10 @@ def _between(text: str, words: Sequence[str]) -> list[str] | None:
 
 
 def _which(key: str, call: str | None, end: str) -> re.Pattern[str]:
-    """A pattern that tells what follows: a key, another call, or nothing more."""
+    """A pattern that tells what follows: a key, another call, or `end`, a pattern."""
     ways = [rf"(?P<key>{spaced(key)}\s*)"]
     ways += [] if call is None else [rf"(?P<call>{spaced(call)}\s*)"]
-    return re.compile("|".join([*ways, rf"(?P<end>{spaced(end)}\s*\Z)"]))
+    return re.compile("|".join([*ways, rf"(?P<end>{end})"]))
 
 
 def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
@@ -190,8 +190,7 @@ def _value(schema: Any, root: Mapping[str, Any], ends: str) -> str:
         values = [each if kind == "const" else None for kind, each in ways]
         told = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in values]
         return f"({' | '.join(_quoted(each + ends) for each in told)})"
-    kinds = kinds_of(schema, root)
-    if not kinds or "string" in kinds:
+    if any(kind in ("string", "any") or (kind == "const" and isinstance(each, str)) for kind, each in ways):
         one, two, *_ = (re.escape(sign).replace("/", r"\/") for sign in ends.strip())
         return rf"/([^{one}]|{one}+[^{one}{two}])*{re.escape(ends.strip()).replace('/', chr(92) + '/')}/"
     return f"{guided({**shared_in(root), **schema})} {_quoted(ends)}"

@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -89,10 +90,30 @@ class ObjectCalls(_WithObjects):
         return rest[:1] in ("", "{")
 
     def _may_be_bare(self, text: str) -> bool:
-        return _BARE.match(text.lstrip()) is not None
+        text = text.lstrip()
+        if _BARE.match(text) is not None:
+            return True
+        words = self._unmarked.before if self.kept else ""
+        rest = text[len(words) :].lstrip() if words and text.startswith(words) else None
+        return bool(words) and (words.startswith(text) if rest is None else rest[:1] in ("", "{"))
+
+    @cached_property
+    def _unmarked(self) -> Self:
+        """The same form without the special tokens around calls."""
+        parts = {name: getattr(self, name) for name in ("before", "between", "after")}
+        for word in self.kept:
+            parts = {name: words and words.replace(word, "").strip() for name, words in parts.items()}
+        return type(self).model_validate({**self.model_dump(), **parts, "kept": {}})
 
     def _bare(self, text: str, tools: Tools) -> list[ToolCall]:
-        """The calls of a text that holds nothing else, maybe fenced as code; none where one is of another tool."""
+        """The calls of a text that holds nothing else, maybe fenced as code; none where one is of another tool.
+
+        Where special tokens stand around calls, these may be lacking.
+        """
+        if self.kept and self._unmarked.before:
+            calls = self._unmarked._calls(text, 0, tools)
+            if calls and {each["function"]["name"] for each in calls} <= offered_in(tools):
+                return calls
         text = text.strip()
         if text.startswith(FENCE) and text.endswith(FENCE):
             text = text[len(FENCE) : -len(FENCE)].removeprefix("json").strip()

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from danlu.data.reading.json_text import parse
-from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, offered_in, parameters_in, spaced
+from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, last, offered_in, parameters_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
 from danlu.text.dialogue.schemas import guided, literal, members_of, rebased, shared_in, ways_of
 
@@ -132,8 +132,7 @@ class PythonCalls(CallForm):
     @cached_property
     def behind_call(self) -> re.Pattern[str]:
         """What stands behind a call: another one, or what closes all."""
-        bare = self.unmarked.after if self.kept else self.after
-        closes = "|".join(([spaced(self.after)] if self.after else []) + [rf"{spaced(bare)}\s*+\Z"])
+        closes = "|".join(([spaced(self.after)] if self.after else []) + [last(self.after, self.kept)])
         if self.between is None:
             return re.compile(rf"\s*+(?:{closes})")
         return re.compile(rf"\s*+(?:{closes}|{spaced(self.between)}\s*+(?:{NAME.pattern}\s*+\(|{closes}))")
