@@ -34,6 +34,9 @@ _LOOKUPS = 60
 _SHARE = 0.25
 """Forms that say less than this share of the best so far are not looked at; their values may hold the rest."""
 
+_SLIGHT = 9
+"""Characters of a form, as of `line {0}`, below which a number in its first place stands there alone."""
+
 _JOINTS = (": ", "; ", ", or: ", ", ")
 """Where a sentence is put together of others, the strongest first."""
 
@@ -59,7 +62,9 @@ class Form:
                 return None
             start = at + len(piece)
         found = self._pattern.fullmatch(sentence)
-        return found.groups() if found else None
+        given = found.groups() if found else None
+        place = given[0] if given and self.weight < _SLIGHT else ""
+        return None if place[:1].isdigit() and " " in place else given
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -96,6 +96,15 @@ def test_what_is_not_known_stays_english():
     assert in_language("x.csv: there is no such file; give the path of a file with data", "en") is None
 
 
+def test_a_place_that_a_library_names_is_not_taken_for_the_rest_of_the_sentence():
+    told = "b.json: cannot be read as json (Expecting value: line 2 column 1 (char 2)); copy or train the bundle again"
+    chinese = in_language(f"taken anew: a; 'b' stays as it was: {told}", "zh")
+    assert chinese.startswith("已重新载入：a；'b' 保持原样：b.json: ")
+    assert chinese.endswith("请重新复制或训练模型包")
+    assert "line 2 column 1 (char 2)" in chinese
+    assert in_language("line 12", "zh") == "第 12 行"
+
+
 def test_a_sentence_is_looked_up_once_and_a_long_one_never(monkeypatch):
     read = []
     told = sentences._Reader.told

@@ -187,6 +187,19 @@ def test_all_tokens_that_end_an_answer_end_what_is_written(before: str, ending: 
     assert model.generation_config.eos_token_id == list(task.ends)
 
 
+def test_added_tokens_at_which_a_model_ends_are_ends_and_other_words_are_not() -> None:
+    words = Bpe(size=300, begin="<s>", end="</s>").build(lambda: iter(WORDS))
+    words.add_tokens(["<start_function_response>"])  # as FunctionGemma's, which is no special token
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), max_position_embeddings=64, **size))
+    assert model.generation_config is not None
+    names = ["</s>", "<start_function_response>", "a"]
+    model.generation_config.eos_token_id = words.convert_tokens_to_ids(names)
+    task = suited(model, Chat(template={"kind": "plain"}), words, print)
+    assert isinstance(task, Chat)
+    assert set(words.convert_ids_to_tokens(list(task.ends))) == {*names[:2]}
+
+
 def test_answers_that_were_learnt_end_by_themselves_trained_loaded_and_in_plain_transformers(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

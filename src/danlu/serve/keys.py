@@ -65,7 +65,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     mode = where.stat().st_mode
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise Refusal(f"{path}: others than you may read or change these keys; run: chmod 600 {path}")
-    written = written_file(where, "a list 'keys'")
+    written = written_file(where, "a file of keys is a mapping with a list 'keys'")
     try:
         keys = Keys.model_validate(written.data).keys
     except ValidationError as error:

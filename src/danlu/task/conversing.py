@@ -66,7 +66,7 @@ class Conversing(NextTokens):
         ends = _ends_of(template.kind, jinja, tokenizer)
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
-        ends |= _known_ends(model) & special_ids(tokenizer)
+        ends |= _known_ends(model) & {*special_ids(tokenizer), *tokenizer.added_tokens_decoder}
         if _asks_otherwise(jinja, tokenizer):
             say(
                 "the template asks for an answer with other words than stand before one that is given, so answers are "

@@ -1,13 +1,11 @@
 """Calls in braces as Gemma writes them are read, and special tokens around calls are words of a form."""
 
-import random
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from in_proportion import BOUND, growth
 
-from danlu.model.constraint import Constraint
 from danlu.model.spelling import spelled
 from danlu.text.dialogue.call_forms import form_of_calls
 from danlu.text.dialogue.calls import CallForm
@@ -15,6 +13,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer, special_ids
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.extended import Extended
 
+from .forced import drawn, forced, takes
 from .made_templates import BRACED, ENDS, jinja, tools
 from .test_listed_calls import FUNCTIONS, written
 from .test_python_calls import OFFERED, TEXTS, VALUES, call, calls_of
@@ -86,30 +85,18 @@ def special(request: pytest.FixtureRequest) -> tuple[Tokenizer, CallForm]:
 
 def test_special_tokens_around_calls_are_written_where_one_is_forced(special: tuple[Tokenizer, CallForm]) -> None:
     tokenizer, form = special
-    form_ids = set(form.kept.values())
-    silent, seen = special_ids(tokenizer) - form_ids, set[str]()
-    constraint = Constraint(
-        tokenizer, len(tokenizer), [int(tokenizer.eos_token_id)], {"grammar": form.grammar(FUNCTIONS)}
-    )
-    letters = [number for number in range(len(tokenizer)) if len(str(tokenizer.decode([number])).strip("\ufffd")) == 1]
+    words = set(form.kept.values())
+    silent, seen = special_ids(tokenizer) - words, set[str]()
+    constraint = forced(form, FUNCTIONS, tokenizer)
     for seed in range(6):
-        dice, ids = random.Random(seed), list[int]()
-        while len(ids) < 300:
-            allowed = (~constraint.forbidden(ids)).nonzero().flatten().tolist()
-            if tokenizer.eos_token_id in allowed:
-                break
-            words = [token for token in allowed if token in form_ids]
-            few = [token for token in allowed if token in letters]
-            ids.append(dice.choice(words if words and dice.random() < 0.3 else few or allowed))
-        text = spelled(ids, tokenizer, (), silent)
-        if len(ids) == 300:
+        ids = drawn(constraint, tokenizer, seed, words, 300)
+        if len(ids) == 300:  # a text of which no end was drawn
             continue
-        said, calls = form.read(text, FUNCTIONS)
-        assert said == "", text
-        assert ids[0] in form_ids or tokenizer.decode(ids[:1]).strip() == ""
+        said, calls = form.read(spelled(ids, tokenizer, (), silent), FUNCTIONS)
+        assert said == ""
+        assert next(token for token in ids if str(tokenizer.decode([token])).strip()) in words
         seen.add(calls[0]["function"]["name"])
     assert len(seen) > 1
-    assert {*form.kept.values()} & set(ids)
 
 
 def test_a_special_token_that_is_text_is_told_as_such(special: tuple[Tokenizer, CallForm]) -> None:
@@ -184,6 +171,20 @@ def test_what_closes_all_calls_is_no_end_of_the_answer(name: str, end: str) -> N
     )
 
 
+def test_an_end_of_calls_alone_is_no_word_whether_or_not_it_is_a_special_token() -> None:
+    response = "<start_function_response>"
+    own = jinja("functiongemma").replace(
+        "{% endfor %}<|im_end|>", "{% endfor %}{{ END if m.tool_calls else '<|im_end|>' }}"
+    )
+    own = own.replace("END", repr(response))
+    for special in (ENDS, (*ENDS, response)):
+        tokenizer = Extended(base=Bpe(size=300), special=special).build(lambda: iter(["北京天气"]))
+        tokenizer.add_tokens([response])
+        form = form_of_calls(own, tokenizer)
+        assert form is not None
+        assert (form.after, form.kept) == ("<end_function_call>", {})
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -204,13 +205,6 @@ def test_words_without_their_special_tokens_are_text(name: str, text: str) -> No
     assert form.read(text, tools("f")) == (text, [])
     if not text.startswith("["):
         assert form.begin(text, tools("f")) == len(text)
-
-
-def accepts(form: CallForm, text: str, told: list[dict[str, Any]], bpe: Tokenizer) -> bool:
-    """Whether a text may be written where a call is forced."""
-    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": form.grammar(told)})
-    ids = [*bpe(text, add_special_tokens=False)["input_ids"], int(bpe.eos_token_id)]
-    return all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids)))
 
 
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}, "k": {"type": "integer"}}}
@@ -236,7 +230,7 @@ def test_what_is_forced_in_braces_is_what_the_schema_says(
     parameters = {"type": "object", "properties": {"v": schema}, "required": ["v"], "$defs": {"N": node}}
     told = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
     whole = f"<start_function_call>call:f{{v:{text}}}<end_function_call>"
-    assert accepts(others["functiongemma"], whole, told, bpe) == may
+    assert takes(others["functiongemma"], whole, told, bpe) == may
 
 
 def test_a_schema_that_leads_to_itself_is_one_rule(others: dict[str, CallForm], bpe: Tokenizer) -> None:
@@ -249,7 +243,7 @@ def test_a_schema_that_leads_to_itself_is_one_rule(others: dict[str, CallForm], 
     assert len(others["functiongemma"].grammar(told)) < 40_000
     for inner, may in (("{all:[{name:<escape>a<escape>},{}],k1:{k2:{}}}", True), ("{k1:{name:1}}", False)):
         text = f"<start_function_call>call:f{inner}<end_function_call>"
-        assert accepts(others["functiongemma"], text, told, bpe) == may
+        assert takes(others["functiongemma"], text, told, bpe) == may
 
 
 @pytest.mark.parametrize("name", [*BRACED, "lfm2"])

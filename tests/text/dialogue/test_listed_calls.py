@@ -1,7 +1,6 @@
 """Calls that are no object of their own: listed one by one, behind a name, as Python or Gemma write them."""
 
 import json
-import random
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as some
 from in_proportion import BOUND, growth
 
-from danlu.model.constraint import Constraint
 from danlu.serve.routes.tool_calls import ToolCalls
 from danlu.text.dialogue.call_forms import form_of_calls
 from danlu.text.dialogue.calls import CallForm
@@ -17,6 +15,7 @@ from danlu.text.dialogue.messages import checked
 from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+from .forced import drawn, forced, takes
 from .made_templates import BRACED, LISTED, NAMED, PYTHON, jinja, tools
 
 VALUES: dict[str, some.SearchStrategy[Any]] = {
@@ -211,14 +210,9 @@ def test_what_is_forced_between_words_is_what_the_schema_says(
     defs = {"A": {"type": "object", "properties": {"x": {"type": "integer"}}}}
     parameters = {"type": "object", "properties": {"k": schema}, "required": ["k"], "$defs": defs}
     told = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
-    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": others["glm"].grammar(told)})
     for value, may in ((good, True), (bad, False)) if bad is not None else ((good, True),):
         calls = [{"type": "function", "function": {"name": "f", "arguments": {"k": value}}}]
-        ids = [
-            *bpe(written("glm", "", calls, bpe).strip(), add_special_tokens=False)["input_ids"],
-            int(bpe.eos_token_id),
-        ]
-        assert all(not constraint.forbidden(ids[:end])[ids[end]] for end in range(len(ids))) == may
+        assert takes(others["glm"], written("glm", "", calls, bpe).strip(), told, bpe) == may
 
 
 def test_what_parts_of_a_schema_say_is_read_so(others: dict[str, CallForm], bpe: Tokenizer) -> None:
@@ -232,18 +226,10 @@ def test_what_parts_of_a_schema_say_is_read_so(others: dict[str, CallForm], bpe:
 def test_whatever_is_written_where_a_call_is_forced_is_one(
     name: str, others: dict[str, CallForm], bpe: Tokenizer
 ) -> None:
-    grammar, seen = others[name].grammar(FUNCTIONS), set[str]()
-    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": grammar})
-    letters = [number for number in range(len(bpe)) if len(str(bpe.decode([number])).strip("\ufffd")) == 1]
+    constraint, seen = forced(others[name], FUNCTIONS, bpe), set[str]()
+    marks = {token for token in range(len(bpe)) if "<" in str(bpe.decode([token]))}
     for seed in range(16):
-        dice, ids = random.Random(seed), list[int]()
-        while len(ids) < 500:
-            allowed = (~constraint.forbidden(ids)).nonzero().flatten().tolist()
-            if bpe.eos_token_id in allowed:
-                break
-            few = [token for token in allowed if token in letters]
-            marks = [token for token in allowed if "<" in str(bpe.decode([token]))]
-            ids.append(dice.choice(marks if marks and dice.random() < 0.3 else few or allowed))
+        ids = drawn(constraint, bpe, seed, marks, 500)
         text = str(bpe.decode(ids))
         said, calls = others[name].read(text, FUNCTIONS)
         if len(ids) == 500:  # a text of which no end was drawn

@@ -11,7 +11,7 @@ from typing import Any
 from danlu.data.reading.json_text import parse
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import exactly, guided, literal, members_of, rebased, shared_in, ways_of
+from danlu.text.dialogue.schemas import chained, exactly, guided, literal, members_of, rebased, shared_in, ways_of
 
 _KEY = re.compile(r"[^\s:{}\[\],\"'<>][^:{}\[\],\"'<>]{0,199}")
 _SPACES = re.compile(r"\s*")
@@ -95,7 +95,7 @@ class _Rules:
         self._open: list[str] = []
 
     def of_object(self, schema: Any) -> str:
-        """The rule of an object: which key may be the first, and which may follow behind one; in their order."""
+        """The rule of an object, whose keys stand in their order."""
         name, known = self._named("object", schema)
         if known:
             return name
@@ -104,13 +104,9 @@ class _Rules:
         self.lines.append(f'{name}: "{{" {name}a0 "}}"')
         for place, (key, inner, needed) in enumerate(members):
             refuse_unreadable(key, _KEY)
-            self.lines.append(
-                f"{name}x{place}: {json.dumps(f'{key}:', ensure_ascii=False)} {self._value(inner, needed=needed)}"
-            )
-            then = f"{name}x{place} {name}b{place + 1}"
-            self.lines.append(f"{name}a{place}: {then}" + ("" if needed else f" | {name}a{place + 1}"))
-            self.lines.append(f'{name}b{place}: "," {then}' + ("" if needed else f" | {name}b{place + 1}"))
-        self.lines += [f'{name}a{len(members)}: ""', f'{name}b{len(members)}: ""']
+            value = self._value(inner, needed=needed)
+            self.lines.append(f"{name}x{place}: {json.dumps(f'{key}:', ensure_ascii=False)} {value}")
+        self.lines += chained(name, [needed for _, _, needed in members], ",")
         self._open.pop()
         return name
 

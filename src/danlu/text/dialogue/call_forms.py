@@ -1,7 +1,7 @@
 """How a template writes calls of tools, read off the template itself: shown two made calls, it shows its form."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -50,11 +50,9 @@ def form_of_calls(jinja: str, tokenizer: Tokenizer, ends: Collection[int] = ()) 
     special = {str(tokenizer.convert_ids_to_tokens(number)): number for number in special_ids(tokenizer)}
     for count in (2, 1):
         with suppress(Refusal):
-            shown = _Shown(writer, frozenset(token for token, number in special.items() if number in ends))
+            shown = _Shown(writer, frozenset(map(str, tokenizer.convert_ids_to_tokens([*ends]))))
             form = _form(shown, count)
-            if isinstance(form, ObjectCalls) or (
-                form is not None and _reads(form, shown)
-            ):  # an object says what is what
+            if form is not None and (isinstance(form, ObjectCalls) or _reads(form, shown)):  # objects say what is what
                 words = [value for value in form.model_dump().values() if isinstance(value, str)]
                 kept = {token: number for token, number in special.items() if any(token in word for word in words)}
                 found: CallForm = type(form).model_validate({**form.model_dump(), "kept": kept})
@@ -94,7 +92,8 @@ class _Shown:
 
     def __init__(self, writer: Writer, ends: frozenset[str]) -> None:
         self.writer, self.ends = writer, ends
-        self._special = re.compile("|".join(map(re.escape, sorted(special_tokens(writer.tokenizer), key=len)[::-1])))
+        added = (token.content for token in writer.tokenizer.added_tokens_decoder.values())
+        self._special, self._added = map(_any_of, (special_tokens(writer.tokenizer), added))
 
     def calls(self, called: Sequence[tuple[str, Mapping[str, Any]]], first: int = 1) -> str | None:
         """What is written of some calls; None where it begins otherwise than what is asked.
@@ -109,13 +108,14 @@ class _Shown:
         said = self._behind_asked({"content": "danlu"}) or ""
         if text is None:
             return None
-        usual = set(self._found(said))
-        ends, special = self.ends | usual, [found for found in self._special.finditer(text) if found[0]]
-        last = [found.start() for found in special if found[0] in ends]
-        if not last and usual and special and len(called) > 1 and text.count(special[-1][0]) == 1:
-            last = [special[-1].start()]  # an end of its own: what closes calls would stand behind each, or before one
-        whole = text[: last[-1]] if last and self._is_last(text, last[-1]) else text
-        whole = self._special.sub(lambda found: "" if found[0] in ends else found[0], whole)
+        usual = set(self._special.findall(said))
+        ends, added = self.ends | usual, [*self._added.finditer(text)]
+        last = [found.start() for found in added if found[0] in ends]
+        if not last and usual and added and len(called) > 1 and text.count(added[-1][0]) == 1:
+            last = [added[-1].start()]  # an end of its own: what closes calls would stand behind each, or before one
+        if last and not self._added.sub("", text[last[-1] :]).strip():
+            text = text[: last[-1]]
+        whole = self._special.sub(lambda found: "" if found[0] in ends else found[0], text)
         return re.sub(rf"^\s*(?:{OPENED})?[^{{]*?{CLOSED}", "", whole)
 
     def _behind_asked(self, answer: dict[str, Any]) -> str | None:
@@ -124,9 +124,7 @@ class _Shown:
         whole = self.writer.written([question, {"role": "assistant", **answer}], asks=False)
         return whole[len(asked) :] if whole.startswith(asked) else None
 
-    def _found(self, text: str) -> list[str]:
-        return [found for found in self._special.findall(text) if found]
 
-    def _is_last(self, text: str, place: int) -> bool:
-        """Whether nothing but special tokens and white space stands from there on."""
-        return not self._special.sub("", text[place:]).strip()
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for one of some words; for nothing where there are none."""
+    return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or r"(?!)")

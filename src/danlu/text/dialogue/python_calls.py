@@ -1,4 +1,4 @@
-"""Calls that are written as Python calls functions: `[f(city="北京", days=2), g()]`, as LFM2.5 and Olmo 3 write them.
+"""Calls that are written as Python calls functions: `[f(city="北京", days=2), g()]`, as LFM2.5 writes them.
 
 Some templates escape nothing within the quotes around a text. Such a text ends at the first quote behind which the
 call goes on as one does: with another argument, or with its end and what stands behind calls.
@@ -15,7 +15,7 @@ from typing import Any
 from danlu.data.reading.json_text import parse
 from danlu.text.dialogue.calls import CallForm, ToolCall, Tools, behind, called, last, offered_in, parameters_in, spaced
 from danlu.text.dialogue.object_calls import NAME, parameters_of, refuse_unreadable
-from danlu.text.dialogue.schemas import guided, literal, members_of, rebased, shared_in, ways_of
+from danlu.text.dialogue.schemas import chained, guided, literal, members_of, rebased, shared_in, ways_of
 
 _KEY = re.compile(r"[^\s\"'=(),\[\]{}]{1,200}")
 _OPENED = re.compile(rf"({NAME.pattern})\s*+\(")
@@ -63,18 +63,13 @@ class PythonCalls(CallForm):
         return "\n".join([start, f"call: {each}", *lines, "SPACE: /[ \\n]{0,2}/\n"])
 
     def _rules(self, name: str, function: str, schema: Mapping[str, Any]) -> list[str]:
-        """The rules of a call: which argument may be the first, and which may follow behind one."""
-        lines = list[str]()
+        """The rules of a call."""
+        lines = [f"{name}: {_written(function + '(')} {name}a0 {_written(')')}"]
         members = members_of(schema, schema)
-        for place, (key, inner, needed) in enumerate(members):
+        for place, (key, inner, _) in enumerate(members):
             refuse_unreadable(key, _KEY)
             lines.append(f"{name}x{place}: {_written(key + '=')} {self._value(inner, schema)}")
-            value, then = f"{name}x{place} {name}b{place + 1}", "" if needed else " | "
-            lines.append(f"{name}a{place}: {value}{then and f'{then}{name}a{place + 1}'}")
-            lines.append(f'{name}b{place}: ", " {value}{then and f"{then}{name}b{place + 1}"}')
-        end = len(members)
-        opened = f"{name}: {_written(function + '(')} {name}a0 {_written(')')}"
-        return [opened, *lines, f'{name}a{end}: ""', f'{name}b{end}: ""']
+        return [*lines, *chained(name, [needed for _, _, needed in members], ", ")]
 
     def _value(self, schema: Any, root: Mapping[str, Any]) -> str:
         """The rule of a value; lists and objects as JSON writes them."""

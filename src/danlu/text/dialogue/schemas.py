@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -134,6 +134,16 @@ def _told_apart(schema: Mapping[str, Any]) -> list[Any] | None:
     one = "anyOf" in schema or "oneOf" in schema or len(several) == 1
     narrow = any(isinstance(each, Mapping) and each.keys() & _NARROWS for each in several)
     return several if one and narrow and not properties_of(schema) else None
+
+
+def chained(name: str, needed: Sequence[bool], between: str) -> list[str]:
+    """Rules in Lark's form by which `NAMEx0`, `NAMEx1`, ... stand in order, all that are needed of them: `NAMEa0`."""
+    lines = list[str]()
+    for place, wanted in enumerate(needed):
+        here = f"{name}x{place} {name}b{place + 1}"
+        for kind, before in (("a", ""), ("b", f"{json.dumps(between)} ")):  # the first, and one behind another
+            lines.append(f"{name}{kind}{place}: {before}{here}" + ("" if wanted else f" | {name}{kind}{place + 1}"))
+    return [*lines, f'{name}a{len(needed)}: ""', f'{name}b{len(needed)}: ""']
 
 
 def shared_in(root: Mapping[str, Any]) -> dict[str, Any]:
