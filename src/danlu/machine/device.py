@@ -15,6 +15,7 @@ import torch
 
 from danlu.machine.crew import Crew
 from danlu.machine.files import write_text
+from danlu.machine.memory import free_memory
 from danlu.refusal import Refusal
 
 Clock = Callable[[], float]
@@ -23,6 +24,14 @@ Clock = Callable[[], float]
 def device() -> torch.device:
     """The accelerator if there is one, else the CPU."""
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
+
+
+def free_on(where: torch.device) -> float:
+    """Bytes of memory that this process may still take on a device."""
+    if where.type != "cuda":
+        return free_memory()
+    unused = torch.cuda.memory_reserved(where) - torch.cuda.memory_allocated(where)
+    return float(torch.cuda.mem_get_info(where)[0] + unused)
 
 
 def cores(groups: Path = Path("/sys/fs/cgroup")) -> int:

@@ -17,11 +17,15 @@ from torch import Tensor, nn
 from transformers import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from danlu.machine.device import free_on
 from danlu.model.heads import trunk, unwrapped
 from danlu.model.kv import KeyValues, beginnings
 from danlu.model.places import let_go, place_by_hand, placed
 from danlu.model.read_before import SHARED, ReadBefore
 from danlu.model.reader import Prompt, Reader
+
+UNASKED = 2**28
+"""Bytes of keys and values more, before which nobody asks how much memory is left."""
 
 
 class Cached(Reader):
@@ -110,6 +114,12 @@ class Cached(Reader):
             least, most = map(int, lengths_B.aminmax())
             self._even = least == most
             self.kept.window.begin = self.kept.window.end - most
+
+    def room_for(self, rows: int, tokens: int, source: int) -> bool:
+        """See `Reader.room_for`: all rows have the columns of the longest, and buffers grow by half."""
+        bytes_a_row = 1.5 * self.kept.row_bytes(tokens) + self._crossed.row_bytes(source)
+        more = rows * bytes_a_row - self.kept.bytes - self._crossed.bytes
+        return more <= UNASKED or more <= free_on(self.device) / 2
 
     def remember(self, row: int, ids: Sequence[int]) -> None:
         """See `Reader.remember`."""

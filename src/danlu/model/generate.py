@@ -165,6 +165,7 @@ class Session:
         more = sum(whose.policy.rows * len(numbers) for whose, numbers in self._waiting)
         if self._texts and free < min(self.slots // 8, more):
             return []
+        under_way = [(text.whose, text.number) for text in self._texts]
         joining: list[tuple[Wanted, int]] = []
         width, length = 0, len(self._waiting[0][0].prompts[self._waiting[0][1][0]].ids)
         while self._waiting:
@@ -172,6 +173,7 @@ class Session:
             prompt = whose.prompts[numbers[0]]
             width = max(width, len(prompt.ids), len(prompt.source or ()))
             fits = whose.policy.rows <= free and width * (len(joining) + 1) <= PREFILL
+            fits = fits and self._room_for([*under_way, *joining, (whose, numbers[0])])
             if not self.reader.mixes:
                 fits = fits and len(prompt.ids) == length and not self._texts
             if not fits and (joining or self._texts):
@@ -182,6 +184,15 @@ class Session:
             if numbers:
                 self._waiting.append((whose, numbers))
         return joining
+
+    def _room_for(self, texts: Sequence[tuple[Wanted, int]]) -> bool:
+        """Whether the reader can keep what it reads of all these side by side, if each becomes as long as it may."""
+        prompts = [(whose.prompts[number], whose.policy.max_new_tokens) for whose, number in texts]
+        return self.reader.room_for(
+            sum(whose.policy.rows for whose, _ in texts),
+            min(self.endings.limit, max(len(prompt.ids) + most for prompt, most in prompts)),
+            max(len(prompt.source or ()) for prompt, _ in prompts),
+        )
 
     def _join(self, joining: list[tuple[Wanted, int]]) -> None:
         prompts = [whose.prompts[number] for whose, number in joining]

@@ -17,6 +17,9 @@ from transformers.cache_utils import CacheLayerMixin
 STEP = 64
 """Columns that a buffer grows by at least."""
 
+KEPT = 2**27
+"""Bytes of buffers that are kept while no row is under way."""
+
 
 class Window:
     """Which part of the buffers is in use: `rows` from 0, columns `begin` to `end`; and how large they are."""
@@ -164,6 +167,16 @@ class KeyValues(Cache):
                     source = torch.tensor([index[row] for row in moved], device=held.device)
                     held[target, :, used] = held[:, :, used].index_select(0, source)
         window.rows = len(index)
+        if not index and self.bytes > KEPT:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Give back the buffers, whose shapes stay known; one long text would hold their memory for good."""
+        self.window.room, self.window.begin, self.window.end = (0, 0), 0, 0
+        for layer in self.layers:
+            if layer.held is not None:
+                keys, values = (held.new_zeros(0, held.shape[1], 0, held.shape[3]) for held in layer.held)
+                layer.held = keys, values
 
     @property
     def bytes(self) -> int:

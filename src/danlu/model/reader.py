@@ -66,6 +66,10 @@ class Reader(ABC):
     def select(self, index: Sequence[int]) -> None:
         """Row i becomes what row `index[i]` was; rows that are not named leave."""
 
+    def room_for(self, rows: int, tokens: int, source: int) -> bool:
+        """Whether so many rows can be kept, of which the longest comes to so many tokens, and its source to so many."""
+        return True
+
     def remember(self, row: int, ids: Sequence[int]) -> None:  # noqa: B027 - who keeps nothing has nothing to do
         """Keep what was read of a row, of whose text these tokens are the first, for others that begin so."""
 

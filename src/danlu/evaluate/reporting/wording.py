@@ -124,6 +124,12 @@ def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
 def notes_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
     """What the numbers do not tell by themselves: why some are lacking, and why an interval has no width."""
     told = []
+    if scores.get("split") == "train":
+        said = _(
+            "these records are the training split: scores of a model that learnt it say how well it remembers, and "
+            "nothing of other records"
+        )
+        told.append(said)
     lacking = [kind for kind, measured in scores["metrics"].items() if measured["value"] is None]
     if lacking:
         names = ", ".join(metric_name(kind, _) for kind in lacking)

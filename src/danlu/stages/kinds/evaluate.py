@@ -1,5 +1,6 @@
 """Score a bundle on a test split, beside a classical baseline that learns from the training split."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,9 +101,15 @@ class Evaluate(Stage):
             metrics=self.metrics,
             **how,
         )
+        if self._is_learnt():
+            found = replace(found, beside=found.beside | {"split": "train"})
         write(place.folder, found)
         for line in told(found.to_plain(), place.language):
             place.say(line)
+
+    def _is_learnt(self) -> bool:
+        """Whether the model and its rival would be asked what they have learnt."""
+        return isinstance(self.data, str) and self.data.partition(":")[2] == "train"
 
     def _records_of(self, data: Data, split: str, place: Place, *, labelled: bool) -> list[Record]:
         if not isinstance(data, str):
@@ -113,6 +120,13 @@ class Evaluate(Stage):
         """The baseline and the records that it learns from, where there are both."""
         kind = bundle.task.baseline
         if self.baseline == "none" or (self.baseline == "auto" and kind is None):
+            return None, []
+        if self._is_learnt():
+            if isinstance(self.baseline, Baseline):
+                raise Refusal(
+                    f"The baseline '{self.baseline.kind}' learns from the training split, which it would be asked; "
+                    "write data: '@stage:test', or baseline: none."
+                )
             return None, []
         folder = place.path(self.data) if isinstance(self.data, str) else Path()
         if not isinstance(self.data, str) or not (folder / "train.parquet").is_file():
