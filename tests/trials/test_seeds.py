@@ -13,6 +13,7 @@ from danlu.cli.main import main
 from danlu.recipe import lock as locks
 from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
+from danlu.trials import seeds
 
 
 def read(file: Path) -> Any:
@@ -64,6 +65,27 @@ def test_seeds_tell_mean_and_spread_and_the_best_bears_the_names(
     with pytest.raises(SystemExit):
         main(["run", "recipe.yaml", "model.train.steps=1", "model.train.rate=0.05"])
     assert "standard deviation" not in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_was_told_of_results_that_build_on_others_is_dropped(tmp_path: Path) -> None:
+    def result(name: str, mark: str, **stages: str) -> None:
+        (tmp_path / name).mkdir(exist_ok=True)
+        locks.save(tmp_path / name, locks.Lock(name, "done", mark, 0, {}, {}, stages, {}))
+
+    def told(**prints: str) -> dict[str, Any]:
+        metrics = {name: {"accuracy": {"values": [0.5]}} for name in prints}
+        return {"seeds": [0, 1], "best": 0, "chosen_by": "x", "fingerprints": prints, "metrics": metrics}
+
+    file = tmp_path / seeds.NAME
+    result("model", "m1")
+    result("test", "t1", model="m1")
+    seeds._write(file, told(model="m1", test="t1"))
+    seeds._write(file, told(model="m1"))
+    assert set(read(file)["metrics"]) == {"model", "test"}
+    result("model", "m2")
+    seeds._write(file, told(model="m2"))
+    assert read(file)["fingerprints"] == {"model": "m2"}
+    assert set(read(file)["metrics"]) == {"model"}
 
 
 def test_seeds_of_a_recipe_that_trains_nothing_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from danlu.trials.objective import objective_of
 from danlu.trials.search import _AtWork
 from danlu.trials.space import space_of
 from danlu.trials.storage import opened
-from danlu.trials.study import Trials
+from danlu.trials.study import MOST_KILLED, WHY, Trials
 
 
 @pytest.fixture
@@ -34,6 +34,30 @@ def test_a_trial_that_another_has_told_since_it_was_read_is_not_run_again(
     monkeypatch.setattr(Trials, "all", lambda _self: read)
     assert trials.next() is None
     assert trials.leases.take(stale._trial_id), "its row is free"
+
+
+def test_a_trial_that_ends_every_process_is_told_as_failed_and_one_that_gets_on_is_not(trials: Trials) -> None:
+    for _ in range(MOST_KILLED):
+        killed = trials.next()
+        assert killed is not None
+        trials.leases.leave(killed._trial_id)  # as a dead process has it: not left, and free
+    assert trials.next() is None
+    (failed,) = trials.ended("failed")
+    assert "was killed 3 times" in failed.user_attrs[WHY]
+    assert trials.leases.take(failed._trial_id), "its row is free"
+
+
+@pytest.mark.parametrize("gets_on", [True, False])
+def test_a_trial_that_is_left_or_validated_goes_on_however_often(trials: Trials, *, gets_on: bool) -> None:
+    for step in range(2 * MOST_KILLED):
+        found = trials.next()
+        assert found is not None
+        if gets_on:
+            found.report(0.5, step)
+            trials.leases.leave(found._trial_id)
+        else:
+            trials.leave(found._trial_id)
+    assert not trials.ended("failed")
 
 
 def test_the_command_that_takes_results_back_holds_no_secrets(tmp_path: Path, trials: Trials) -> None:

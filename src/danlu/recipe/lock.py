@@ -3,12 +3,13 @@
 Two runs whose fingerprints agree would do the same work, so the second is not done.
 """
 
+import glob
 import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -26,8 +27,11 @@ from danlu.refusal import Refusal, without_secrets
 NAME = "recipe.lock.yaml"
 
 _LONGEST = 2**22  # characters of a lock
+_LARGE = 2**26  # bytes; a file of 64 MiB takes some 60 ms to be hashed
 _MANY = 200  # files of a folder that are named one by one
 _MOST = 200_000  # files of a folder that is an input
+
+SHOWN = 12  # digits of a fingerprint in a folder's name: 48 bits, and short enough for the paths of Windows
 
 NOT_RESULTS = ("checkpoints", "returns", "bad-batches", NAME)
 OF_RANKS = "kernels-rank-"
@@ -125,6 +129,16 @@ def load(folder: Path) -> Lock | None:
         ) from error
 
 
+def folders_of(current: Path, fingerprint: str) -> Iterator[Path]:
+    """Where results of this fingerprint may lie; `current` has the stage's own name.
+
+    Earlier versions numbered what they moved aside.
+    """
+    yield current
+    for end in (fingerprint[:SHOWN], "older-"):
+        yield from sorted(current.parent.glob(f"{glob.escape(current.name)}.{end}*"))
+
+
 def input_hashes(section: Part) -> dict[str, str]:
     """SHA-256 of every file and folder that a section and the parts in it name, where they are there.
 
@@ -170,6 +184,19 @@ def _inside(item: Path, path: Path) -> str:
     return item.name if item == path else item.relative_to(path).as_posix()
 
 
+def _sha256(path: Path) -> str:
+    """The hash of a file; of a large one it is read once a process as long as its time and size stay."""
+    told = path.stat()
+    if told.st_size < _LARGE:
+        return sha256(path)
+    return _sha256_of(path, told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256_of(path: Path, *_: int) -> str:
+    return sha256(path)
+
+
 def _remote_hash(name: str) -> str:
     told = [file.fingerprint() for file in find_remote(name)]
     return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
@@ -177,13 +204,13 @@ def _remote_hash(name: str) -> str:
 
 def _hash(paths: list[Path]) -> str:
     if len(paths) == 1 and paths[0].is_file():
-        return sha256(paths[0])
+        return _sha256(paths[0])
     lines = []
     for path in paths:
         inside = list(islice(path.rglob("*"), _MOST + 1)) if path.is_dir() else [path]
         if len(inside) > _MOST:
             raise Refusal(f"{path}: holds more than {_MOST:,} files, all of which would be read; name a smaller folder")
         inside.sort()
-        lines += [f"{_inside(item, path)} {sha256(item)}\n" for item in inside if item.is_file()]
+        lines += [f"{_inside(item, path)} {_sha256(item)}\n" for item in inside if item.is_file()]
     named = "".join(lines).encode("utf-8", "surrogateescape")  # names of files are bytes, in UTF-8 or not
     return hashlib.sha256(named).hexdigest()

@@ -7,9 +7,7 @@ The lock in a folder says whose results it holds; its name only helps to find it
 is one rename, and to free that name another; a kill between the two leaves both where they are found again.
 """
 
-import glob
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from danlu.recipe import lock as locks
@@ -17,8 +15,6 @@ from danlu.refusal import Refusal
 
 BESIDE = ".beside"
 """A file in results that were made beside others and have never borne the stage's own name."""
-
-SHOWN = 12  # digits of a fingerprint in a folder's name: 48 bits, and short enough for the paths of Windows
 
 
 def find(current: Path, fingerprint: str) -> tuple[Path, locks.Lock] | None:
@@ -29,7 +25,9 @@ def find(current: Path, fingerprint: str) -> tuple[Path, locks.Lock] | None:
     Raises:
         Refusal: a lock that cannot be read.
     """
-    found = [(folder, lock) for folder in _folders(current, fingerprint) if (lock := locks.load(folder)) is not None]
+    found = [
+        (folder, lock) for folder in locks.folders_of(current, fingerprint) if (lock := locks.load(folder)) is not None
+    ]
     same = [(folder, lock) for folder, lock in found if lock.fingerprint == fingerprint]
     return min(same, key=lambda pair: pair[1].state != "done" or bool(pair[1].missing(pair[0])), default=None)
 
@@ -44,7 +42,7 @@ def left(folder: Path) -> bool:
 
 def beside(current: Path, fingerprint: str) -> Path:
     """A folder for results that leave those under the stage's own name alone; nothing lies in it."""
-    return _free(current, fingerprint[:SHOWN])
+    return _free(current, fingerprint[: locks.SHOWN])
 
 
 def set_aside(current: Path) -> Path | None:
@@ -57,7 +55,7 @@ def set_aside(current: Path) -> Path | None:
         shutil.rmtree(current, ignore_errors=True)
         return None
     lock = locks.load(current)
-    aside = _free(current, lock.fingerprint[:SHOWN] if lock else "unknown")
+    aside = _free(current, lock.fingerprint[: locks.SHOWN] if lock else "unknown")
     _rename(current, aside)
     return aside
 
@@ -77,13 +75,6 @@ def put_in_place(folder: Path, current: Path) -> None:
         if made_beside:
             (folder / BESIDE).touch()
         raise
-
-
-def _folders(current: Path, fingerprint: str) -> Iterator[Path]:
-    """Where results of this fingerprint may lie; earlier versions numbered what they moved aside."""
-    yield current
-    for end in (fingerprint[:SHOWN], "older-"):
-        yield from sorted(current.parent.glob(f"{glob.escape(current.name)}.{end}*"))
 
 
 def _free(current: Path, end: str) -> Path:

@@ -172,7 +172,7 @@ def _beside_others(planned: Planned, place: Place) -> Ran:
     if planned.done:
         return _done(planned, place, beside=True)
     name, lock = planned.name, planned.lock
-    folder, what = planned.current.parent, f"{name}.{lock.fingerprint[: results.SHOWN]}"
+    folder, what = planned.current.parent, f"{name}.{lock.fingerprint[: locks.SHOWN]}"
     with one_at_a_time(folder, what, lambda line: place.say(f"{name}: {line}")):
         return _done(_planned(name, planned.stage, planned.current, lock), place, beside=True)
 

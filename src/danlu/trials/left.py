@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from danlu.stages.results import BESIDE, SHOWN
+from danlu.recipe.lock import SHOWN
+from danlu.stages.results import BESIDE
 
 STAYS = (".yaml", ".json", ".jsonl")
 

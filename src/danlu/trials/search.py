@@ -126,7 +126,7 @@ class _AtWork:
             try:
                 why = self._run_one(trial)
             finally:
-                self.trials.leases.leave(trial._trial_id)
+                self.trials.leave(trial._trial_id)
             self._lighten()
             refused = refused + 1 if why else 0
             if why and refused >= HOPELESS and not self.trials.ended("complete"):
@@ -145,7 +145,7 @@ class _AtWork:
 
         values = self.space.suggested(trial)
         stood = self.trials.all()[trial.number]
-        again = "goes on with " if stood.user_attrs else ""
+        again = "goes on with " if MADE in stood.user_attrs else ""
         self.say(f"trial {trial.number} of {self.trials.settings.trials}: {again}{' '.join(values)}")
         if (twin := same_as(self.trials.all(), stood)) is not None:
             self.say(f"trial {trial.number}: the same as trial {twin.number}, and so is its result")

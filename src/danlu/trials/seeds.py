@@ -104,15 +104,31 @@ def run_seeds(
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:
-    """Write `seeds.json`; what an earlier call tells of other stages of the same seeds stays."""
+    """Write `seeds.json`; what an earlier call tells of stages that build on these results and no others stays."""
     try:
         earlier = json.loads(file.read_text(encoding="utf-8"))
         if all(earlier[key] == told[key] for key in ("seeds", "best", "chosen_by")):
+            prints = earlier["fingerprints"] | told["fingerprints"]
+            stay = [
+                name for name in earlier["metrics"] if name in told["metrics"] or _stands(file.parent, name, prints)
+            ]
             for key in ("fingerprints", "metrics"):
-                told[key] = earlier[key] | told[key]
+                told[key] = {name: earlier[key][name] for name in stay} | told[key]
     except (OSError, ValueError, KeyError, TypeError):  # none there, or not ours
         pass
     write_text(file, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+
+
+def _stands(runs: Path, name: str, prints: dict[str, str]) -> bool:
+    """Whether results under a stage's own name are those that were told of, and so are all that they build on."""
+    lock = load(runs / name)
+    if lock is None or lock.fingerprint != prints.get(name):
+        return False
+    return all(
+        prints[stage] == built and _stands(runs, stage, prints)
+        for stage, built in lock.stages.items()
+        if stage in prints
+    )
 
 
 def _of(seed: int, say: Say) -> Say:

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     from danlu.trials.leases import Leases
 
-MADE, USED, WHY = "made", "used", "why"
-"""Of a trial: the folders that it has made, those that it needs, its own among them, and why it came to nothing."""
+MADE, USED, WHY, TAKEN = "made", "used", "why", "taken"
+"""Of a trial: the folders that it has made, those that it needs, its own among them, why it came to nothing, and how
+many processes have had it since how many validations."""
+
+MOST_KILLED = 3
+"""Processes that a trial may end without having validated once more; each has to be begun by somebody."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Trials:
         with self.alone():
             found = None
             there = self.all()
-            for trial in there:
-                if trial.state == optuna.trial.TrialState.RUNNING and self._taken(trial._trial_id):
+            for trial in self.running(there):
+                if self._taken(trial._trial_id) and not self._hopeless(trial):
                     found = trial._trial_id
                     break
             if found is None:
@@ -47,9 +51,40 @@ class Trials:
                     return None
                 found = self.study.ask()._trial_id
                 self.leases.take(found)
+                self._count(found, 1)
         number = self.study._storage.get_trial_number_from_id(found)
         self.study.sampler = sampler(self.settings, number)
         return optuna.trial.Trial(self.study, found)
+
+    def leave(self, trial: int) -> None:
+        """Give a trial of this process back, ended or not; one that is not ended was not what ended a process."""
+        if not self.study._storage.get_trial(trial).state.is_finished():
+            self._count(trial, -1)
+        self.leases.leave(trial)
+
+    def _hopeless(self, trial: "FrozenTrial") -> bool:
+        """Whether a trial that was taken has ended so many processes without getting on that it is told as failed."""
+        if self._count(trial._trial_id, 1) <= MOST_KILLED:
+            return False
+        killed = (
+            f"its process was killed {MOST_KILLED} times before it got on, as the system does where memory is short; "
+            "try narrower ranges"
+        )
+        self.study._storage.set_trial_user_attr(trial._trial_id, WHY, killed)
+        import optuna
+
+        self.study.tell(trial.number, None, optuna.trial.TrialState.FAIL, skip_if_finished=True)
+        self.leases.leave(trial._trial_id)
+        return True
+
+    def _count(self, trial: int, change: int) -> int:
+        """How many processes have had a trial since its last validation, this one among them, and not left it."""
+        stored = self.study._storage.get_trial(trial)
+        validated = len(stored.intermediate_values)
+        count, then = stored.user_attrs.get(TAKEN, (0, validated))
+        count = max(0, count if validated == then else 0) + change
+        self.study._storage.set_trial_user_attr(trial, TAKEN, [count, validated])
+        return count
 
     def alone(self) -> AbstractContextManager[None]:
         """While this is held no other process begins a trial."""

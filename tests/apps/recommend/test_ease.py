@@ -46,4 +46,16 @@ def test_rows_that_change_leave_what_would_be_made_anew(seed: int, told: list) -
         new = world(other, 1)[0]
         ease.change(row(x[user]), row(new))
         x[user] = new
+        anew = Ease(x.T @ x, 1.5)
+        assert np.allclose(ease.scores(row(x[user])), anew.scores(row(x[user])), atol=1e-8)
     assert np.allclose(ease.matrix(), Ease(x.T @ x, 1.5).matrix(), atol=1e-8)
+
+
+def test_a_list_after_few_changes_does_not_go_through_the_whole_matrix(monkeypatch) -> None:
+    x = world(3)
+    ease = Ease(x.T @ x, 2.0)
+    with monkeypatch.context() as patch:
+        patch.delattr(Ease, "_settle")
+        ease.change({}, {0: 100, 2: 400})
+        scores = ease.scores({0: 100})
+    assert np.allclose(ease.matrix()[0], scores, atol=1e-10)

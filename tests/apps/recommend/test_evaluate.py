@@ -1,5 +1,7 @@
 """An evaluation ranks all that was there, and finds what there is to find."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.evaluate import evaluate
 from danlu.apps.recommend.evaluation_words import COLUMNS, lines_of, plain_of
 from danlu.apps.recommend.item import Item
+from danlu.apps.recommend.learn import learnt
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.vectors import Words
 from danlu.refusal import Refusal
@@ -63,6 +66,15 @@ def test_too_little_is_told_of_and_a_split_outside_refused() -> None:
     found = evaluate(items, deeds, WEIGHTS, space, space, spans=1)
     assert found.learnt.ranker is None
     assert "are needed" in found.learnt.sentence()
+
+
+def test_behaviour_of_one_time_is_told_to_be_so() -> None:
+    items, deeds = chains(20)
+    deeds = [replace(deed, time=1e9) for deed in deeds]
+    with pytest.raises(Refusal, match="all 40 deeds are of the same time, and an evaluation splits in time"):
+        evaluate(items, deeds, WEIGHTS, space, space)
+    assert "all behaviour is of the same time" in learnt(items, deeds, WEIGHTS, space, 2e9).sentence()
+    assert "0 items were taken up" in learnt(items, [], WEIGHTS, space, 2e9).sentence()
 
 
 def test_a_linear_model_that_there_is_not_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:

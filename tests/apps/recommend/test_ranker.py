@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from danlu.apps.recommend.features import NAMES
+from danlu.apps.recommend.opening import open_place
 from danlu.apps.recommend.ranker import Ranker, fitted, learn, plain
 from danlu.apps.recommend.vectors import Embedded
 from danlu.refusal import Refusal
@@ -44,6 +45,21 @@ def test_a_ranker_is_used_in_the_space_in_which_it_has_learnt_alone(rows, opened
     assert "has learnt with another embedder" in other.trouble
 
 
+def test_a_ranker_is_used_with_the_weights_with_which_it_has_learnt_alone(rows, tmp_path) -> None:
+    with open_place(tmp_path, weights="view=1,share=4") as found:
+        found.use(learn(*rows))
+        assert found.ranker is not None
+    with open_place(tmp_path, weights="view=100,share=4") as found:
+        assert found.ranker is None
+        assert "has learnt with the weights view=1,share=4, and is not used; start with --weights" in found.trouble
+        plain = {name: told for name, told in json.loads(found.ledger.setting("ranker")).items() if name != "weights"}
+        found.ledger.learnt("ranker", json.dumps(plain))
+        found.catch_up()
+        assert found.ranker is not None, "older ones do not say"
+    with open_place(tmp_path, weights="share=4,view=1") as found:
+        assert not found.trouble
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "{}", "[]", '{"format": 1}', '{"format": 9, "features": []}', "nonsense", '{"format": 1, "features": 3}'],
@@ -61,6 +77,8 @@ def test_what_is_no_ranker_is_refused(text: str) -> None:
         ("spread", [0.0] * len(NAMES)),
         ("initial", None),
         ("features", []),
+        ("weights", {"view": "x"}),
+        ("weights", ["view"]),
     ],
 )
 def test_a_ranker_whose_numbers_are_none_is_refused(rows, name: str, value: object) -> None:

@@ -12,6 +12,7 @@ from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.opening import SAMPLE, put_file, put_sample, take_file
 from danlu.apps.recommend.reading import deeds_of, items_of, moment_in
 from danlu.apps.recommend.recommender import Recommender
+from danlu.apps.recommend.together import Together
 from danlu.data.reading.bad_rows import BadRows
 from danlu.refusal import Refusal
 
@@ -56,6 +57,45 @@ def test_behaviour_without_a_time_is_of_what_is_told_and_without_an_action_the_l
     assert "row 3: the action 'stare' has no weight; did you mean 'share'?" in bad_rows.first[0]
 
 
+def test_logs_of_shops_are_read_with_their_actions_and_times_and_what_was_read_as_what_is_told(
+    opened, tmp_path: Path
+) -> None:
+    found, said = opened(), []
+    put_file(found, written(tmp_path, "i.csv", "item_id,title,created_at\ni,tea,2026-09-01\n"), said.append)
+    rows = "u,i,9,share,2026-09-20 08:00:00 UTC\nu,i,9,buy,2026-09-21 08:00:00 UTC\n"
+    path = written(tmp_path, "b.csv", f"user_id,item_id,category_id,behavior_type,event_time\n{rows}")
+    take_file(found, path, said.append)
+    assert [line.rpartition(": ")[2] for line in said if "columns that were read" in line] == [
+        "item_id as item, title as title, created_at as time; none as text",
+        "user_id as user, item_id as item, behavior_type as action, event_time as time",
+    ]
+    assert found.offered("i") == Item("i", "tea", "", moment_in("2026-09-01"))
+    assert found.ledger.everything()[1] == [Deed("u", "i", "share", moment_in("2026-09-20T08:00:00"))]
+    assert any("the action 'buy' has no weight" in line for line in said)
+    bought, bad_rows = weights_in("view=1,share=2,buy=9"), BadRows()
+    assert [deed.action for deed in deeds_of(path, bought, lambda *_row: 0.0, bad_rows)] == ["share", "buy"]
+
+
+def test_rows_that_tell_no_action_and_no_time_are_counted(opened, tmp_path: Path) -> None:
+    found, said = opened(), []
+    take_file(found, written(tmp_path, "b.csv", "user,item,deed,at\nu,i,share,5\nv,i,share,6\n"), said.append)
+    assert len(said) == 1, "columns with the usual names are not told of"
+    assert "2 rows tell no action, and are taken as 'view'; 2 rows tell no time, and are of when they were" in said[0]
+
+
+def test_names_are_the_same_as_numbers_and_with_blanks_around_them(tmp_path: Path) -> None:
+    bad_rows = BadRows()
+    rows = ['{"user": 3.0, "item": " 1"}', '{"user": "3 ", "item": 1}', '{"user": 2.5, "item": "1"}']
+    wrong = ['{"user": true, "item": 1}', '{"user": 1, "item": NaN}', '{"user": " ", "item": 1}']
+    path = written(tmp_path, "b.jsonl", "\n".join(rows + wrong))
+    found = list(deeds_of(path, WEIGHTS, lambda *_row: 0.0, bad_rows))
+    assert [(deed.user, deed.item) for deed in found] == [("3", "1"), ("3", "1"), ("2.5", "1")]
+    assert bad_rows.count == 3
+    assert "'user' is true; expected a text or a whole number" in bad_rows.first[0]
+    (item,) = items_of(written(tmp_path, "i.jsonl", '{"id": 3.0, "title": " tea "}'), BadRows())
+    assert (item.id, item.title) == ("3", " tea ")
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"), [("a,b\n1,2\n", "no column 'user'"), ("user,b\n1,2\n", "no column 'item'")]
 )
@@ -96,13 +136,49 @@ def test_what_was_taken_away_stays_so_although_a_file_has_it_until_its_row_chang
     found.remove(["a", "b"])
     found.put([Item("c", "a mug")])
     put_file(opened(), path, said.append)
-    assert said[0].endswith("a.csv: 3 new items, 0 changed")
+    assert said[0].endswith(
+        "a.csv: 3 new items, 0 changed; 3 rows tell no time, and their items count as there all along"
+    )
     assert "a.csv: 0 new items, 0 changed; 3 rows were read before, and their items removed" in said[1]
     found.put([Item("b", "kettle")])
     put_file(found, written(tmp_path, "a.csv", "item,title\na,green tea\nb,kettle\nc,cup\nd,pot\n"), said.append)
     assert "1 new items, 1 changed; 1 rows were read before" in said[2]
     offered = {each.item.title for each in found.recommend("nobody")}
     assert offered == {"green tea", "kettle", "a mug", "pot"}
+
+
+def test_an_item_that_a_file_has_twice_is_the_last_of_it_and_stays_removed(
+    opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.recommend.opening.AT_ONCE", 2)
+    found, said = opened(), []
+    path = written(tmp_path, "a.csv", "item,title\n7,tea\n8,pot\n7,green tea\n9,cup\n")
+    put_file(found, path, said.append)
+    assert "3 new items, 0 changed" in said[0]
+    assert found.offered("7") == Item("7", "green tea")
+    found.remove(["7"])
+    put_file(found, path, said.append)
+    assert "0 new items, 0 changed; 1 rows were read before" in said[1]
+    assert found.offered("7") is None
+
+
+def test_a_file_is_counted_and_learnt_from_as_a_whole_whatever_its_parts(
+    opened, items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.recommend.opening.AT_ONCE", 2)
+    found, said = opened(), []
+    found.put(items)
+    lines = [f"{user},{item},1790000000" for user in "uv" for item in ("tea-0", "tea-2", "tea-4")]
+    lines += [f"w,unknown-{number},1790000000" for number in range(3)]
+    path = written(tmp_path, "b.csv", "user,item,time\n" + "\n".join(lines))
+    with monkeypatch.context() as patch:
+        patch.delattr(Together, "change")
+        take_file(found, path, said.append)
+    take_file(found, path, said.append)
+    assert "9 taken; 3 of items that are not known yet; they count once the item comes; 3 users who are new" in said[0]
+    assert "0 taken; 9 known already" in said[1]
+    assert "who are new here" not in said[1]
+    assert found.near(item="tea-0")[0].together > 0
 
 
 rows = st.lists(

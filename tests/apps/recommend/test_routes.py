@@ -58,6 +58,21 @@ def test_an_item_that_has_been_there_all_the_while_is_not_new_again(served: http
     assert offered(text="新白茶") == {"added": 0, "changed": 1}
 
 
+def test_the_time_of_an_item_stays_where_it_is_left_out_and_goes_with_null(
+    served: httpx2.Client, recommender: Recommender
+) -> None:
+    def offered(**told: object) -> float | None:
+        assert served.post("/v1/items", json={"items": [{"item": "dated", **told}]}).status_code == 200
+        return recommender.time_of("dated")
+
+    assert offered(title="旧茶", time=1_791_801_009) == 1_791_801_009
+    assert offered(title="老茶") == 1_791_801_009
+    served.post("/v1/items/remove", json={"items": ["dated"]})
+    assert offered(title="老茶") == 1_791_801_009
+    assert offered(title="老茶", time=None) is None
+    assert offered(title="陈茶") is None
+
+
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [

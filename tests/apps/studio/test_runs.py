@@ -37,6 +37,30 @@ def state(folder: Path, name: str) -> str:
     return str(runs_of(folder).at_a_glance(name)["state"])
 
 
+def test_a_folder_that_a_search_has_filled_is_told_as_such(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "sought"
+    write_lock(folder / "model.0123456789ab", kind="train")
+    (folder / "search.html").write_text("<html>")
+    assert runs_of(tmp_path).listed() == (
+        [],
+        ["sought: holds runs that were compared; their page is search.html in that folder"],
+    )
+    (tmp_path / "r.yaml").write_text(RECIPE.format(name="sought"), encoding="utf-8")
+    listed, notes = runs_of(tmp_path).listed()
+    assert [each["state"] for each in listed] == ["empty"]
+    assert notes == ["sought: holds runs that were compared; their page is search.html in that folder"]
+
+
+def test_recipes_are_looked_for_once_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        write_run(tmp_path / "runs", f"run-{number}")
+    runs, looked = runs_of(tmp_path), list[int]()
+    here = runs.recipes_here
+    monkeypatch.setattr(runs, "recipes_here", lambda: looked.append(1) or here())
+    assert len(runs.listed()[0]) == 3
+    assert looked == [1]
+
+
 @pytest.fixture
 def alive() -> Any:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:

@@ -55,6 +55,18 @@ def test_a_stage_is_done_again_where_the_file_has_changed(file: Path) -> None:
     assert input_hashes(section) != before
 
 
+def test_rows_that_another_program_has_not_yet_put_into_the_file_count(file: Path) -> None:
+    section = Sql(path=address(file), table='my "rows', on_bad_row="skip")
+    writer = sqlite3.connect(file)
+    writer.execute("PRAGMA journal_mode=WAL")
+    before = input_hashes(section)
+    writer.execute("""INSERT INTO "my ""rows" (text, label) VALUES ('又一条', 'good')""")
+    writer.commit()
+    assert len([*section.read()]) == 5
+    assert input_hashes(section) != before
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

@@ -46,6 +46,23 @@ def runs(tmp_path_factory):
     return folder
 
 
+def test_of_many_results_only_those_are_read_that_an_evaluation_builds_on(runs, tmp_path, monkeypatch):
+    section = Prepare.model_validate({"data": {"kind": "csv", "path": "a.csv"}})
+    built = locked(tmp_path / "model.made", "model", section)
+    (tmp_path / "model.made").rename(tmp_path / f"model.{built[:12]}")
+    for number in range(20):
+        other = section.model_copy(update={"text": f"column {number}"})
+        print_ = locked(tmp_path / "model", "model", other)
+        (tmp_path / "model").rename(tmp_path / f"model.{print_[:12]}")
+    evaluated(tmp_path / "test", 3)
+    locked(tmp_path / "test", "test", Evaluate(bundle="@model", data="@clean"), {"model": built})
+    read = []
+    monkeypatch.setattr(lock, "load", lambda folder, load=lock.load: read.append(folder.name) or load(folder))
+    ((place,),) = [board.places for board in leaderboards([tmp_path], resamples=100)]
+    assert place.entry.settings["model.data.path"] == "a.csv"
+    assert read == ["test", "model", f"model.{built[:12]}"]
+
+
 def test_evaluations_of_the_same_records_stand_together_the_best_first(runs):
     board, other = leaderboards([runs], resamples=400, metric="accuracy")
     assert [place.entry.folder.parent.name for place in board.places] == ["two", "three", "one"]

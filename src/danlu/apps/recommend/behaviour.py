@@ -28,13 +28,17 @@ class Touch:
 
 
 class Behaviour:
-    """Users, the items that each has touched, and what follows of that."""
+    """Users, the items that each has touched, and what follows of that.
+
+    - `known`: all users of whom anything has come, also if it waits for its item.
+    """
 
     def __init__(self, weights: Weights, *, ease: bool = True) -> None:
         """Nobody has done anything; `ease`: whether the linear model is kept."""
         self.weights = weights
         self.together = Together()
         self.users: dict[str, dict[int, Touch]] = {}
+        self.known: set[str] = set()
         self.waiting: dict[str, list[Deed]] = {}
         self.latest = 0.0
         self._ease_wanted = ease
@@ -61,6 +65,7 @@ class Behaviour:
         first = not self._slots
         before: dict[str, dict[int, int]] = {}
         for deed in deeds:
+            self.known.add(deed.user)
             place = self._places.get(deed.item)
             if place is None:
                 self.waiting.setdefault(deed.item, []).append(deed)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from danlu.apps.recommend.item import refuse_name, refuse_time
@@ -40,9 +40,24 @@ class Weights:
         """Hundredths, or None for an action that is not known."""
         return self.units.get(action)
 
+    @property
+    def lightest(self) -> str:
+        """The action that says least."""
+        return min(self.units, key=lambda action: self.units[action])
+
     def plain(self) -> dict[str, float]:
         """As they are written."""
         return {action: units / UNIT for action, units in self.units.items()}
+
+
+def refuse_unweighed(deeds: Iterable[Deed], weights: Weights) -> None:
+    """Raises `Refusal` for an action without a weight."""
+    for deed in deeds:
+        if weights.of(deed.action) is None:
+            raise Refusal(
+                f"behaviour: the action '{deed.action[:40]}' has no weight; the actions here are: "
+                f"{', '.join(weights.units)}"
+            )
 
 
 USUAL = {"view": 1.0, "click": 2.0, "comment": 3.0, "share": 4.0}

@@ -1,6 +1,7 @@
 """A linear model between items in closed form: Steck, "Embarrassingly shallow autoencoders for sparse data" (2019)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +16,28 @@ REGULARISED = 100.0
 _PENDING = 64
 
 
+@dataclass(frozen=True)
+class _Change:
+    """A row x that was added to X (`sign` 1) or taken from it (-1), where it is not 0, and x P."""
+
+    places: NDArray[np.int64]
+    weights: Numbers
+    sign: float
+    product: Numbers
+
+
 class Ease:
     """P = (G + lambda I)^-1, kept up to date as users' rows change; B = -P / diag(P) with 0 on the diagonal.
 
-    A row that changes adds two matrices of rank one to G, so P follows by the formula of Woodbury (1950), several rows
-    at a time.
+    A row that changes adds two matrices of rank one to G, so P follows by the formula of Woodbury (1950): what is asked
+    is corrected by the rows that have changed since, and P itself by several at a time.
     """
 
     def __init__(self, gram: Numbers, regularised: float = REGULARISED) -> None:
         """From G in squared weights, (N, N)."""
         self.regularised = regularised
         self._inverse: Numbers = np.asarray(np.linalg.inv(gram + regularised * np.eye(len(gram))), np.float64)
-        self._pending: list[tuple[Mapping[int, int], float]] = []
+        self._pending: list[_Change] = []
 
     @property
     def size(self) -> int:
@@ -44,19 +55,24 @@ class Ease:
 
     def change(self, old: Mapping[int, int], new: Mapping[int, int]) -> None:
         """A user's row, in hundredths, has become another."""
-        self._pending += [(row, sign) for row, sign in ((dict(new), 1.0), (dict(old), -1.0)) if row]
+        for row, sign in ((new, 1.0), (old, -1.0)):
+            if row:
+                places, weights = _plain(row)
+                self._pending.append(_Change(places, weights, sign, weights @ self._inverse[places]))
         if len(self._pending) >= _PENDING:
             self._settle()
 
     def scores(self, row: Mapping[int, int]) -> Numbers:
         """X B for a user's row in hundredths, (N,)."""
-        self._settle()
-        found = np.zeros(self.size)
         if not row or not self.size:
-            return found
-        places = np.array(sorted(row))
-        weights = np.array([row[place] / UNIT for place in places])
-        found = -(weights @ self._inverse[places]) / np.diagonal(self._inverse)
+            return np.zeros(self.size)
+        places, weights = _plain(row)
+        product, diagonal = weights @ self._inverse[places], np.diagonal(self._inverse)
+        if self._pending:
+            products, solved = self._correction()
+            product = product - products[:, places] @ weights @ solved
+            diagonal = diagonal - (products * solved).sum(0)
+        found = -product / diagonal
         found[places] += weights  # B_jj is 0, and -P_jj / P_jj was added
         return np.asarray(found, np.float64)
 
@@ -70,12 +86,20 @@ class Ease:
     def _settle(self) -> None:
         if not self._pending:
             return
-        rows = np.zeros((len(self._pending), self.size))
-        for number, (row, _) in enumerate(self._pending):
-            rows[number, list(row)] = np.array(list(row.values())) / UNIT
-        signs = np.array([sign for _, sign in self._pending])
+        products, solved = self._correction()
         self._pending = []
-        right = rows @ self._inverse
-        inner = np.diag(signs) + right @ rows.T
-        self._inverse -= right.T @ np.linalg.solve(inner, right)
+        self._inverse -= products.T @ solved
         self._inverse = (self._inverse + self._inverse.T) / 2
+
+    def _correction(self) -> tuple[Numbers, Numbers]:
+        """X P of the rows that wait, (K, N), and (S + X P X')^-1 X P, where S are their signs."""
+        products = np.stack([each.product for each in self._pending])
+        inner = np.stack([products[:, each.places] @ each.weights for each in self._pending], 1)
+        inner += np.diag([each.sign for each in self._pending])
+        return products, np.asarray(np.linalg.solve(inner, products), np.float64)
+
+
+def _plain(row: Mapping[int, int]) -> tuple[NDArray[np.int64], Numbers]:
+    """Where a row in hundredths is not 0, and its weights there."""
+    places = np.array(sorted(row), np.int64)
+    return places, np.array([row[place] / UNIT for place in places.tolist()])

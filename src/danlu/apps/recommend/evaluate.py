@@ -96,8 +96,13 @@ def evaluate(
         Refusal: there is too little behaviour to judge by.
     """
     times = sorted(deed.time for deed in deeds)
-    if len(times) < 10 or times[0] == times[-1]:
-        raise Refusal(f"there are {len(times)} deeds of different times; an evaluation needs 10 or more")
+    if len(times) < 10:
+        raise Refusal(f"there are {len(times)} deeds; an evaluation needs 10 or more")
+    if times[0] == times[-1]:
+        raise Refusal(
+            f"all {len(times):,} deeds are of the same time, and an evaluation splits in time; read the behaviour into "
+            "a new --place, from a file whose column 'time' says when each was"
+        )
     split = times[int(share * len(times))] if split is None else split
     if not times[0] < split <= times[-1]:
         raise Refusal(f"the split {split:g} lies outside of the behaviour, which is from {times[0]:g} to {times[-1]:g}")

@@ -55,15 +55,22 @@ class Learnt:
     - `ranker`: None where the rule stays, as there was too little, or the ranker was no better on what it had not seen.
     - `ranker_ndcg`, `rule_ndcg`: NDCG@10 of both on the last spans; None where nothing was learnt.
     - `taken`: items that were learnt from.
+    - `at_one_time`: whether all that is known happened at the same time.
     """
 
     ranker: Ranker | None
     taken: int
     ranker_ndcg: float | None = None
     rule_ndcg: float | None = None
+    at_one_time: bool = False
 
     def sentence(self) -> str:
         """In words."""
+        if self.at_one_time:
+            return (
+                "nothing was learnt: all behaviour is of the same time, so that none can be foretold from what came "
+                "before it; give times; candidates are ranked by the rule"
+            )
         if self.ranker_ndcg is None or self.rule_ndcg is None:
             return (
                 f"nothing was learnt: {self.taken} items were taken up in the later half of the time, and {FEWEST} are "
@@ -81,7 +88,7 @@ def learnt(
     """Learn from the deeds before `end`; the ranker is kept only where it foretells better than the rule."""
     known = sorted(deed.time for deed in deeds if deed.time < end)
     if not known or known[0] == known[-1]:
-        return Learnt(None, 0)
+        return Learnt(None, 0, at_one_time=len(known) > 1)
     spans = spans_of(known[len(known) // 2], min(end, float(np.nextafter(known[-1], np.inf))))
     judged_from = len(spans) - len(spans) // JUDGING
     rng = np.random.default_rng(seed)

@@ -48,14 +48,14 @@ class Ledger(Database):
         Raises:
             Refusal: it cannot be opened.
         """
-        url = str(place)
-        if "://" not in url:
-            folder = at_home(url)
+        at: str | Path = str(place)
+        if "://" not in str(place):
+            folder = at_home(str(place))
             if folder.exists() and not folder.is_dir():
                 raise Refusal(f"{folder}: is a file; name a folder, or a database such as postgresql://machine/name")
             folder.mkdir(parents=True, exist_ok=True)
-            url = f"sqlite:///{folder / FILE}"
-        address = address_of(url, "--place", "serve", "keeping behaviour", FILE)
+            at = folder / FILE
+        address = address_of(at, "--place", "serve", "keeping behaviour", FILE)
         import sqlalchemy as sql
 
         self._sql = sql

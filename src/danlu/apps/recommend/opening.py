@@ -1,16 +1,18 @@
 """A place opened with the bundles and weights that it is to be used with."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from danlu.apps.recommend.bundles import Kept
 from danlu.apps.recommend.deed import USUAL, Weights, weights_in, weights_of
 from danlu.apps.recommend.ledger import Ledger
-from danlu.apps.recommend.reading import deeds_of, items_of
+from danlu.apps.recommend.reading import OF_DEEDS, OF_ITEMS, Heard, deeds_of, items_of
 from danlu.apps.recommend.recommender import Recommender
-from danlu.apps.recommend.taken import Put, Taken
+from danlu.apps.recommend.taken import Put
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.undated import Undated
 from danlu.apps.recommend.vectors import Words
@@ -26,6 +28,7 @@ AT_ONCE = 5_000
 """Rows of a file that are kept in one transaction."""
 SAMPLE = Path(__file__).parent / "sample"
 WEIGHTS = "weights"
+_Row = TypeVar("_Row")
 
 
 def open_place(
@@ -73,22 +76,22 @@ def kept_weights(ledger: Ledger, given: str | None) -> Weights:
 
 
 def put_file(recommender: Recommender, path: str, say: Callable[[str], None]) -> None:
-    """Offer the items of a file, and tell what came of it; what was put before the end stays if that is not reached.
+    """Offer the items of a file, of equal names the last, and tell what came of it.
 
     A row that is as it was when it was read before changes nothing: what was removed or put otherwise since stays so.
+    All of the file is read first, as rows of one item would else undo each other at each reading.
 
     Raises:
         Refusal: the file cannot be read.
     """
-    bad_rows, put, rows = BadRows(), Put(), []
-    for item in items_of(path, bad_rows):
-        rows.append(item)
-        if len(rows) == AT_ONCE:
-            put, rows = put + recommender.put_rows(rows), []
-    if rows:
-        put += recommender.put_rows(rows)
-    for sentence in (f"{path}: {put.sentence()}", *bad_rows.in_words()):
-        say(sentence)
+    bad_rows, put, heard = BadRows(), Put(), Heard(OF_ITEMS)
+    latest = {item.id: item for item in items_of(path, bad_rows, heard)}
+    for part in _parts(latest.values()):
+        put += recommender.put_rows(part)
+    told = [put.sentence()]
+    if heard.without_time:
+        told.append(f"{heard.without_time:,} rows tell no time, and their items count as there all along")
+    _tell(path, heard, told, bad_rows, say)
 
 
 def take_file(recommender: Recommender, path: str, say: Callable[[str], None]) -> None:
@@ -99,16 +102,27 @@ def take_file(recommender: Recommender, path: str, say: Callable[[str], None]) -
     Raises:
         Refusal: the file cannot be read.
     """
-    bad_rows, told, rows = BadRows(), Taken(), []
+    bad_rows, heard, weights = BadRows(), Heard(OF_DEEDS), recommender.behaviour.weights
     undated = Undated(recommender.ledger, recommender.now())
-    for deed in deeds_of(path, recommender.behaviour.weights, undated, bad_rows):
-        rows.append(deed)
-        if len(rows) == AT_ONCE:
-            told, rows = told + recommender.take(rows), []
-    if rows:
-        told += recommender.take(rows)
-    for sentence in (f"{path}: {'; '.join(told.sentences())}", *bad_rows.in_words()):
+    told = recommender.take_parts(_parts(deeds_of(path, weights, undated, bad_rows, heard))).sentences()
+    if heard.without_action:
+        told.append(f"{heard.without_action:,} rows tell no action, and are taken as '{weights.lightest}'")
+    if heard.without_time:
+        told.append(f"{heard.without_time:,} rows tell no time, and are of when they were first read")
+    _tell(path, heard, told, bad_rows, say)
+
+
+def _parts(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    left = iter(rows)
+    while part := list(islice(left, AT_ONCE)):
+        yield part
+
+
+def _tell(path: str, heard: Heard, told: list[str], bad_rows: BadRows, say: Callable[[str], None]) -> None:
+    for sentence in (f"{path}: {'; '.join(told)}", *bad_rows.in_words()):
         say(sentence)
+    if columns := heard.in_words():
+        say(f"{path}: columns that were read: {columns}")
 
 
 def put_sample(recommender: Recommender, say: Callable[[str], None]) -> None:

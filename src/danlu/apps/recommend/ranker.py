@@ -4,6 +4,7 @@ Gradient-boosted trees of the same rows were worse on made-up readers (2026-11: 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,17 +32,19 @@ class Ranker:
         found: Numbers = (features_KF - self.mean) / self.spread @ self.weight + self.initial
         return found
 
-    def to_json(self, space: str = "") -> str:
-        """All of its numbers, and the mark of the space in which it has learnt."""
+    def to_json(self, space: str = "", weights: Mapping[str, float] | None = None) -> str:
+        """All of its numbers, the mark of the space in which it has learnt, and the weights of actions."""
         told: dict[str, Any] = {"format": FORMAT, "features": NAMES, "initial": self.initial, "space": space}
+        told["weights"] = weights
         return json.dumps(told | {name: getattr(self, name).tolist() for name in _ARRAYS})
 
     @classmethod
-    def from_json(cls, text: str, space: str = "") -> Self:
+    def from_json(cls, text: str, space: str = "", weights: Mapping[str, float] | None = None) -> Self:
         """The ranker that `to_json` has told.
 
         Raises:
-            Refusal: it is none, looks at other features, or has learnt in another space, where texts lie elsewhere.
+            Refusal: it is none, looks at other features, or has learnt in another space, where texts lie elsewhere, or
+                with other weights, by which features are on another scale.
         """
         try:
             told = json.loads(text)
@@ -50,7 +53,8 @@ class Ranker:
             sound = sound and all(array.shape == (len(NAMES),) and np.isfinite(array).all() for array in arrays)
             mean, spread, weight = arrays
             found = cls(mean, spread, weight, float(told["initial"]))
-        except (KeyError, TypeError, ValueError):
+            known = {str(action): float(each) for action, each in (told.get("weights") or {}).items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
             sound = False
         if not sound or not (found.spread > 0).all() or not np.isfinite(found.initial):
             raise Refusal("the ranker that is kept cannot be used here; run: danlu app recommend learn")
@@ -58,6 +62,12 @@ class Ranker:
             raise Refusal(
                 "the ranker that is kept has learnt with another embedder or segmenter, and is not used; give that, or "
                 "run: danlu app recommend learn"
+            )
+        if known and known != weights:  # older ones do not note them
+            written = ",".join(f"{action}={each:g}" for action, each in known.items())
+            raise Refusal(
+                f"the ranker that is kept has learnt with the weights {written}, and is not used; start with --weights "
+                f"{written}, or run: danlu app recommend learn"
             )
         return found
 

@@ -1,6 +1,8 @@
 """Items and behaviour from files that a format reads: csv, json lines, parquet; columns as people name them."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from danlu.apps.recommend.deed import Deed, Weights
@@ -14,46 +16,85 @@ from danlu.refusal import Refusal
 ITEM = ("item", "item_id", "id")
 TITLE = ("title", "headline", "name")
 TEXT = ("text", "content", "body", "description")
-TIME = ("time", "timestamp", "published", "date")
+TIME = ("time", "timestamp", "published", "date", "event_time", "created_at", "datetime", "ts")
 USER = ("user", "user_id")
-ACTION = ("action", "event", "behaviour", "behavior")
+ACTION = ("action", "event", "behaviour", "behavior", "event_type", "behavior_type", "behaviour_type")
+OF_ITEMS = (ITEM, TITLE, TEXT, TIME)
+OF_DEEDS = (USER, ITEM, ACTION, TIME)
 
 
-def items_of(path: str, bad_rows: BadRows) -> Iterator[Item]:
-    """The items of a file; rows that are none go to `bad_rows`.
+@dataclass
+class Heard:
+    """Which column of a file was read as what, and how many of its rows tell no action, and no time."""
+
+    wanted: tuple[tuple[str, ...], ...]
+    columns: dict[str, str] = field(default_factory=dict)
+    without_action: int = 0
+    without_time: int = 0
+
+    def look(self, row: Mapping[str, Any]) -> None:
+        """See by what names a row has what was not seen yet."""
+        for names in self.wanted:
+            if names[0] not in self.columns and (found := _named(row, names)):
+                self.columns[names[0]] = found
+
+    def in_words(self) -> str:
+        """What was read as what; nothing where all columns that there are have the usual names."""
+        if all(name == column for name, column in self.columns.items()):
+            return ""
+        lacking = [names[0] for names in self.wanted if names[0] not in self.columns]
+        told = ", ".join(f"{column} as {name}" for name, column in self.columns.items())
+        return f"{told}; none as {', '.join(lacking)}" if lacking else told
+
+
+def items_of(path: str, bad_rows: BadRows, heard: Heard | None = None) -> Iterator[Item]:
+    """The items of a file; rows that are none go to `bad_rows`, what the others leave out is counted in `heard`.
 
     Raises:
         Refusal: the file cannot be read, or has no column that names items, or none with words.
     """
-    for number, row in _rows(path, bad_rows, (ITEM, (*TITLE, *TEXT))):
+    heard = heard or Heard(OF_ITEMS)
+    for number, row in _rows(path, bad_rows, (ITEM, (*TITLE, *TEXT)), heard):
         try:
             time = _of(row, TIME)
-            yield Item(
-                _text(row, ITEM), _text(row, TITLE), _text(row, TEXT), None if time in (None, "") else moment_in(time)
+            found = Item(
+                _name(row, ITEM), _text(row, TITLE), _text(row, TEXT), None if time in (None, "") else moment_in(time)
             )
         except Refusal as refusal:
             bad_rows.reject(path, f"row {number:,}", str(refusal), row)
+            continue
+        heard.without_time += found.time is None
+        yield found
 
 
 def deeds_of(
-    path: str, weights: Weights, undated: Callable[[str, str, str], float], bad_rows: BadRows
+    path: str,
+    weights: Weights,
+    undated: Callable[[str, str, str], float],
+    bad_rows: BadRows,
+    heard: Heard | None = None,
 ) -> Iterator[Deed]:
     """The behaviour of a file; a row without an action is of the lightest.
 
-    `undated` gives the time of a row without one, from its user, item and action.
+    `undated` gives the time of a row without one, from its user, item and action; `heard` counts such rows.
 
     Raises:
         Refusal: the file cannot be read, or has no column that names users, or none that names items.
     """
-    lightest = min(weights.units, key=lambda action: weights.units[action])
-    for number, row in _rows(path, bad_rows, (USER, ITEM)):
+    heard = heard or Heard(OF_DEEDS)
+    for number, row in _rows(path, bad_rows, (USER, ITEM), heard):
         try:
-            action, time = _text(row, ACTION).strip() or lightest, _of(row, TIME)
+            told, time = _name(row, ACTION), _of(row, TIME)
+            action = told or weights.lightest
             _refuse_unknown(action, weights)
-            user, item = _text(row, USER), _text(row, ITEM)
-            yield Deed(user, item, action, undated(user, item, action) if time in (None, "") else moment_in(time))
+            user, item = _name(row, USER), _name(row, ITEM)
+            found = Deed(user, item, action, undated(user, item, action) if time in (None, "") else moment_in(time))
         except Refusal as refusal:
             bad_rows.reject(path, f"row {number:,}", str(refusal), row)
+            continue
+        heard.without_action += not told
+        heard.without_time += time in (None, "")
+        yield found
 
 
 def _refuse_unknown(action: str, weights: Weights) -> None:
@@ -70,14 +111,17 @@ def moment_in(value: Any) -> float:
     Raises:
         Refusal: it is none.
     """
-    found = seconds_of(value, milliseconds=MILLISECONDS)
+    plain = value.removesuffix(" UTC") if isinstance(value, str) else value  # as logs of shops have it
+    found = seconds_of(plain, milliseconds=MILLISECONDS)
     if found is None:
         told = f"the time '{str(value)[:40]}' is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00"
         raise Refusal(told)
     return found
 
 
-def _rows(path: str, bad_rows: BadRows, needed: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(
+    path: str, bad_rows: BadRows, needed: tuple[tuple[str, ...], ...], heard: Heard
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     rows = guess(path, settings=["on_bad_row=skip"]).read(bad_rows=bad_rows)
     for number, row in enumerate(rows, 1):
         names = {str(name).strip().lower(): value for name, value in row.items()}
@@ -87,11 +131,28 @@ def _rows(path: str, bad_rows: BadRows, needed: tuple[tuple[str, ...], ...]) -> 
                     f"{path}: has no column '{each[0]}' ({', '.join(each)}); its columns are: "
                     f"{', '.join(map(str, row))[:200]}"
                 )
+        heard.look(names)
         yield number, names
 
 
+def _named(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    """The first of some columns that says something."""
+    return next((name for name in names if row.get(name) is not None), None)
+
+
 def _of(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((row[name] for name in names if row.get(name) is not None), None)
+    name = _named(row, names)
+    return None if name is None else row[name]
+
+
+def _name(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """What tells a user, an item or an action apart: 3.0 is 3, and blanks around it are nothing."""
+    value = _of(row, names)
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise Refusal(f"'{names[0]}' is {str(value).lower()}; expected a text or a whole number")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return _text(row, names).strip()
 
 
 def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str:

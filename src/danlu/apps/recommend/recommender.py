@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from danlu.apps.recommend.behaviour import Behaviour
 from danlu.apps.recommend.candidates import best, by_rule, candidates
 from danlu.apps.recommend.catalogue import Catalogue
-from danlu.apps.recommend.deed import USUAL, Deed, Weights, weights_of
+from danlu.apps.recommend.deed import USUAL, Deed, Weights, refuse_unweighed, weights_of
 from danlu.apps.recommend.diversity import diverse
 from danlu.apps.recommend.features import View, view_of
 from danlu.apps.recommend.item import LONGEST_TEXT, Item, refuse_name
@@ -96,32 +97,32 @@ class Recommender:
 
         Raises `Refusal` for an action without a weight; then nothing of it is kept.
         """
-        weights = self.behaviour.weights
-        for deed in deeds:
-            if weights.of(deed.action) is None:
-                raise Refusal(
-                    f"behaviour: the action '{deed.action[:40]}' has no weight; the actions here are: "
-                    f"{', '.join(weights.units)}"
-                )
+        return self.take_parts([deeds])
+
+    def take_parts(self, parts: Iterable[Sequence[Deed]]) -> Taken:
+        """Keep much behaviour as `take` does, a transaction a part; all of it has an effect when this is over."""
+        told, newcomers = Taken(), set[str]()
         with self._lock:
             self.catch_up()
-            received = self._clock()
-            users = {deed.user for deed in deeds}
-            latest = {
-                user: max((touch.time for _, touch in self.behaviour.history(user, 1)), default=0.0) for user in users
-            }
-            waiting = sum(deed.item not in self.catalogue.places for deed in deeds)
-            new = self.ledger.add(deeds, received)
-            told = Taken(
-                new,
-                len(deeds) - new,
-                waiting,
-                len(users - self.behaviour.users.keys()),
-                sum(deed.time < latest[deed.user] for deed in deeds),
-                sum(deed.time > received + 1 for deed in deeds),
-            )
+            for deeds in parts:
+                refuse_unweighed(deeds, self.behaviour.weights)
+                received = self._clock()
+                users = {deed.user for deed in deeds}
+                newcomers |= users - self.behaviour.known
+                latest = {
+                    user: max((touch.time for _, touch in self.behaviour.history(user, 1)), default=0.0)
+                    for user in users
+                }
+                new = self.ledger.add(deeds, received)
+                told += Taken(
+                    new,
+                    len(deeds) - new,
+                    sum(deed.item not in self.catalogue.places for deed in deeds),
+                    late=sum(deed.time < latest[deed.user] for deed in deeds),
+                    ahead=sum(deed.time > received + 1 for deed in deeds),
+                )
             self.catch_up()
-        return told
+        return replace(told, newcomers=len(newcomers))
 
     def catch_up(self) -> None:
         """Read what has come to the place since, by whichever process."""
@@ -144,7 +145,7 @@ class Recommender:
         """Rank by what was learnt; what cannot be used, as of another version, is told of, and the rule stays."""
         self.ranker, self.trouble = None, ""
         try:
-            self.ranker = Ranker.from_json(text, self.space.mark) if text else None
+            self.ranker = Ranker.from_json(text, self.space.mark, self.behaviour.weights.plain()) if text else None
         except Refusal as refusal:
             self.trouble = str(refusal)
 
@@ -154,7 +155,8 @@ class Recommender:
 
     def use(self, ranker: Ranker | None) -> None:
         """Rank with this from now on, and keep it."""
-        self.ledger.learnt(RANKER, ranker.to_json(self.space.mark) if ranker else "")
+        told = ranker.to_json(self.space.mark, self.behaviour.weights.plain()) if ranker else ""
+        self.ledger.learnt(RANKER, told)
         self.catch_up()
 
     def view(self, user: str, interests: str = "") -> View:
@@ -275,6 +277,13 @@ class Recommender:
         with self._lock:
             self.catch_up()
             return self.catalogue.offered_as(name)
+
+    def time_of(self, name: str) -> float | None:
+        """Since when an item is there, also one that was removed; None where that is not known."""
+        with self._lock:
+            self.catch_up()
+            place = self.catalogue.places.get(name)
+            return None if place is None else self.catalogue.items[place].time
 
     def place(self, item: str) -> int:
         """Where an item stands; raises `Refusal` where it is not known."""

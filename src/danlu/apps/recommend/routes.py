@@ -59,7 +59,10 @@ class OneItem(Row):
     item: Name
     title: str = Field(default="", max_length=LONGEST_TITLE)
     text: str = Field(default="", max_length=LONGEST_TEXT)
-    time: float | str | None = Field(default=None, description="since when it is there, as for deeds, or 'now'")
+    time: float | str | None = Field(
+        default=None,
+        description="since when it is there, as for deeds, or 'now'; left out: as it is known; null: all along",
+    )
 
 
 class Items(Body):
@@ -166,7 +169,13 @@ class Routes:
         known = self.recommender.offered(row.item) if row.time == "now" else None
         if known is not None and (known.title, known.text) == (row.title, row.text):
             return known
-        return Item(row.item, row.title, row.text, None if row.time is None else self._moment(row.time))
+        return Item(row.item, row.title, row.text, self._since(row))
+
+    def _since(self, row: OneItem) -> float | None:
+        """Since when an item is there: as it is known where that is left out; null is all along."""
+        if "time" not in row.model_fields_set:
+            return self.recommender.time_of(row.item)
+        return None if row.time is None else self._moment(row.time)
 
     def _moment(self, written: float | str) -> float:
         return self.recommender.now() if written == "now" else moment_in(written)

@@ -2,11 +2,12 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from danlu.apps.studio.fresh import Fresh
 from danlu.apps.studio.served import Served
 from danlu.bundle import manifest
 from danlu.machine.door import read_json
@@ -128,22 +129,39 @@ def _told(folder: Path) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Built:
+    """What a lock says of what was made: by which stage, from what, and of which bundle."""
+
+    stage: str
+    fingerprint: str
+    stages: Mapping[str, str]
+    bundle: object
+
+
+def _built(path: Path) -> _Built | None:
+    lock = locks.load(path.parent)
+    return None if lock is None else _Built(lock.stage, lock.fingerprint, lock.stages, lock.section.get("bundle"))
+
+
+_BUILT = Fresh(_built)
+"""Locks that were read; parsing one takes some 6 ms."""
+
+
 def _scores(folder: Path) -> dict[str, float]:
     """Metrics of the evaluations of a run that were made of this very bundle, the latest first."""
     stage = folder.parent
-    try:
-        own = locks.load(stage)
-    except Refusal:
+    own = _BUILT(stage / locks.NAME)
+    if not isinstance(own, _Built):
         return {}
     found: list[tuple[float, dict[str, float]]] = []
     for scores in stage.parent.glob("*/scores.json") if folder.name == "bundle" else ():
         try:
-            lock = locks.load(scores.parent)
+            lock = _BUILT(scores.parent / locks.NAME)
             mine = (
-                lock is not None
-                and own is not None
+                isinstance(lock, _Built)
                 and lock.stages.get(own.stage) == own.fingerprint
-                and lock.section.get("bundle") == f"@{own.stage}"
+                and lock.bundle == f"@{own.stage}"
             )
             metrics = read_json(scores, "evaluate it again").get("metrics") if mine else None
         except Refusal:

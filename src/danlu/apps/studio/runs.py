@@ -1,7 +1,7 @@
 """The runs of a folder, each at a glance: in which state it is, its stages, its time, its main score."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ MOST = 2000
 
 KEPT = "curves-{stage}.json"
 """What was read of a long log, beside what the studio keeps of a run; it can be made again."""
+
+PAGES = ("search.html", "bakeoff.html")
+"""What searches and bake-offs leave beside runs of other settings."""
 
 _STOPPED = 130
 """The exit status of what was interrupted."""
@@ -103,23 +106,38 @@ class Runs:
         """Every run at a glance, those that have changed last first; and sentences on what is no run."""
         found = []
         names, told = self.names()
+        by_name = self._recipes_by_name()
         for name in names:
             try:
-                found.append(self.at_a_glance(name))
+                found.append(self.at_a_glance(name, by_name))
             except (Problem, OSError):  # it was removed meanwhile
                 continue
-        for each in [each for each in found if not each["stages"] and each["state"] == "empty"]:
-            found.remove(each)
-            told.append(str(Refusal(f"{each['name']}: holds nothing that a run has left")))
+        for each in [each for each in found if each["state"] == "empty"]:
+            if left := self._left_by_many(each["name"]):
+                told.append(left)
+            elif not each["stages"]:
+                told.append(str(Refusal(f"{each['name']}: holds nothing that a run has left")))
+            if not each["stages"]:
+                found.remove(each)
         found.sort(key=lambda each: -(each["changed"] or 0))
         return found, told
 
-    def at_a_glance(self, name: str) -> dict[str, Any]:
-        """One run: state, stages, seconds, the first score, when it has changed. Raises `Problem`, `OSError`."""
+    def _left_by_many(self, name: str) -> str | None:
+        """What to say of a folder where runs of other settings lie, and none under the stages' own names."""
+        for page in PAGES:
+            if (self.root / name / page).is_file():
+                return str(Refusal(f"{name}: holds runs that were compared; their page is {page} in that folder"))
+        return None
+
+    def at_a_glance(self, name: str, recipes: Mapping[str, RecipeFile] | None = None) -> dict[str, Any]:
+        """One run: state, stages, seconds, the first score, when it has changed; `recipes` by the names of their runs.
+
+        Raises `Problem`, `OSError`.
+        """
         folder = self.folder(name)
         last, ended = processes.read_started(folder), processes.read_ended(folder)
         living = processes.living(folder)
-        stages, changed, told = self._stages(folder, last, alive=living is not None)
+        stages, changed, told = self._stages(folder, last, recipes, alive=living is not None)
         state = _state(folder, stages, last, ended, changed, living)
         if last is not None:
             changed = max(changed or 0.0, ended.ended if ended else last.begun)
@@ -141,7 +159,12 @@ class Runs:
         }
 
     def _stages(
-        self, folder: Path, last: processes.Started | None, *, alive: bool
+        self,
+        folder: Path,
+        last: processes.Started | None,
+        recipes: Mapping[str, RecipeFile] | None,
+        *,
+        alive: bool,
     ) -> tuple[list[dict[str, Any]], float | None, list[str]]:
         told, damaged, locks, times = list[str](), list[str](), dict[str, Glance](), dict[str, float]()
         for path in _folders(folder):
@@ -154,7 +177,7 @@ class Runs:
             elif found is not None:
                 renamed = Refusal(f"{path.name}: holds results of the stage '{found.stage:.80}', as if it were renamed")
                 told.append(str(renamed))
-        expected = self._expected(folder.name, last)
+        expected = self._expected(folder.name, last, recipes)
         order = [name for name, _ in expected]
         order = [*order, *(name for name in [*_in_order(locks), *damaged] if name not in order)]
         kinds = dict(expected)
@@ -183,12 +206,18 @@ class Runs:
             )
         return stages, max(times.values(), default=None), told
 
-    def _expected(self, name: str, last: processes.Started | None) -> list[tuple[str, str]]:
+    def _expected(
+        self, name: str, last: processes.Started | None, recipes: Mapping[str, RecipeFile] | None
+    ) -> list[tuple[str, str]]:
         """The stages of the recipe that a run belongs to, where that is still there."""
         recipe = self.recipes(self.working / last.recipe) if last is not None else None
         if not isinstance(recipe, RecipeFile) or recipe.name != name:
-            recipe = next((each for each in self.recipes_here().values() if each.name == name), None)
+            recipe = (self._recipes_by_name() if recipes is None else recipes).get(name)
         return list(recipe.stages) if recipe is not None else []
+
+    def _recipes_by_name(self) -> dict[str, RecipeFile]:
+        """The recipes of the working folder by the names of their runs; of several the first file's."""
+        return {each.name: each for each in reversed(self.recipes_here().values())}
 
     def recipes_here(self) -> dict[str, RecipeFile]:
         """The recipes of the working folder, by the names of their files."""

@@ -1,6 +1,5 @@
 """Evaluations in order, those of the same records together, and which are worse than the best beyond chance."""
 
-import glob
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -136,9 +135,11 @@ def _settings(folder: Path) -> dict[str, str]:
     waiting, done = dict(lock.stages), {lock.stage}
     while waiting:
         name, fingerprint = waiting.popitem()
-        for place in sorted(folder.parent.glob(f"{glob.escape(name)}*")):
-            other = locks.load(place) if place.is_dir() else None
-            if name not in done and other is not None and other.fingerprint == fingerprint:
+        if name in done:
+            continue
+        for place in locks.folders_of(folder.parent / name, fingerprint):
+            other = locks.load(place)
+            if other is not None and other.fingerprint == fingerprint:
                 done.add(name)
                 found |= {f"{name}.{key}": value for key, value in _flat(other.section)}
                 found[f"{name}.seed"] = str(other.seed)

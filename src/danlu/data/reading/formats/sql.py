@@ -50,9 +50,15 @@ class Sql(Format):
         return self
 
     def inputs(self) -> list[str]:
-        """The file of SQLite."""
+        """The file of SQLite, and what a program that has it open has written beside it and not yet into it."""
+        from pathlib import Path
+
         address = self._address()
-        return [address.database] if address.get_backend_name() == "sqlite" else []
+        if address.get_backend_name() != "sqlite":
+            return []
+        beside = Path(f"{address.database}-wal")
+        written = beside.is_file() and beside.stat().st_size > 0
+        return [address.database, *([str(beside)] if written else [])]
 
     def shards(self) -> list[str]:
         """The database itself; see `Format.shards`."""
