@@ -15,7 +15,7 @@ from danlu.apps.monitor.alarm import Alarm
 from danlu.apps.monitor.item import item_of
 from danlu.apps.monitor.opening import judge_of
 from danlu.apps.monitor.settings import read_settings
-from danlu.apps.monitor.store import Store, url_of
+from danlu.apps.monitor.store import NAME, Store
 from danlu.apps.monitor.work import Worker
 from danlu.bundle.bundle import load
 
@@ -63,7 +63,7 @@ def _asked(url: str, body: Any = None) -> Any:
 
 def _parts(folder: Path, rows: list[dict[str, Any]], bundles: dict[str, str]) -> dict[str, float]:
     settings = read_settings(folder / "monitor" / "monitor.yaml")
-    store = Store(url_of(folder))
+    store = Store(folder.absolute() / NAME)
     found: defaultdict[str, float] = defaultdict(float)
     last = [time.perf_counter()]
 

@@ -179,17 +179,19 @@ class Database:
         self.close()
 
 
-def address_of(url: str, where: str, extra: str, what: str, file: str) -> Any:
-    """An address as SQLAlchemy has it; `file` is the name of a file of SQLite that an example may show.
+def address_of(url: str | Path, where: str, extra: str, what: str, file: str) -> Any:
+    """An address, or the path of a file of SQLite, as SQLAlchemy has it; an example may show the name `file`.
 
     Raises:
         Refusal: it is none, of another database, or of one in memory; or what it needs is not installed. Names `where`
             it was given, and for `what` the `extra` is needed.
     """
     needed("sqlalchemy", extra, what)
-    from sqlalchemy import make_url
+    from sqlalchemy import URL, make_url
     from sqlalchemy.exc import ArgumentError
 
+    if isinstance(url, Path):  # in an address some characters of names mean something else
+        return URL.create("sqlite", database=str(url))
     examples = f"sqlite:///{file} or postgresql://user@machine/database"
     scheme, sign, rest = url.partition("://")
     if not sign or scheme.partition("+")[0] not in ("sqlite", "postgresql", "postgres"):

@@ -25,6 +25,11 @@ def test_bundles_tell_topics_and_sentiment_as_they_answer(tiny_bundle: Callable[
         assert lines == ["topics: none but that of all texts (--topics BUNDLE: a model of yours)"] * len(labels)
 
 
+def test_a_label_without_a_bundle_is_refused() -> None:
+    with pytest.raises(Refusal, match="--negative bad: is a label of a bundle; name that as well, with --sentiment"):
+        judge_of(Settings(), {"topics": None, "sentiment": None}, "bad", lambda _: None)
+
+
 @pytest.mark.parametrize(
     ("role", "kind", "negative", "told"),
     [

@@ -30,8 +30,9 @@ def test_a_webhook_has_the_key_and_a_signature(web: Web, monkeypatch: pytest.Mon
     Webhook(url="$HOOK", sign="s").send(MESSAGE)
     path, headers, body = web.asked[0]
     assert (path, headers["idempotency-key"]) == ("/in?token=hidden", MESSAGE.key)
-    assert json.loads(body) == {**MESSAGE.plain, "text": MESSAGE.text}
-    signed = json.dumps([MESSAGE.key, MESSAGE.title], ensure_ascii=False).encode()
+    told = json.loads(body)
+    assert told == {**MESSAGE.plain, "title": MESSAGE.title, "text": MESSAGE.text}
+    signed = json.dumps([headers["idempotency-key"], told["title"]], ensure_ascii=False).encode()
     assert headers["x-signature"] == hmac.new(b"s", signed, hashlib.sha256).hexdigest()
     for status in (301, 400, 500):
         web.answer = json_answer({}, status, Location="/other")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.apps.monitor.dates import AHEAD, read_date, settled
+from danlu.apps.monitor.dates import AHEAD, read_date, read_day_and_time, settled
 
 FORMS = ["%Y-%m-%d %I:%M %p", "%Y/%m/%d %I:%M%p", "%d %b %Y %I:%M %p", "%Y年%m月%d日 %I:%M %p"]
 
@@ -73,6 +73,19 @@ def test_an_offset_that_is_told_goes_before_the_name_of_a_zone() -> None:
 )  # fmt: skip
 def test_what_is_no_date_is_none(value: object) -> None:
     assert read_date(value) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "told"),
+    [
+        ("2026-11-30", "14:30", "2026-11-30T14:30+00:00"), ("2026-11-30 00:00:00", "2:30 PM", "2026-11-30T14:30+00:00"),
+        (20261130, "14:30+08:00", "2026-11-30T14:30+08:00"), ("2026年11月30日", "下午2:30", "2026-11-30T14:30+08:00"),
+        ("2026-11-30T08:00Z", "14:30", "2026-11-30T08:00+00:00"), ("2026/11/30", "soon", "2026-11-30T00:00+00:00"),
+        ("2026-11-30", None, "2026-11-30T00:00+00:00"),
+    ],
+)  # fmt: skip
+def test_a_day_and_a_time_beside_it_are_one_moment(day: object, time: object, told: str) -> None:
+    assert read_day_and_time(day, time) == datetime.fromisoformat(told).timestamp()
 
 
 @settings(max_examples=100, deadline=None)

@@ -82,7 +82,7 @@ def test_steps_without_texts_may_be_left_out_or_told() -> None:
 def test_one_stream_is_summed_as_many_are() -> None:
     rng = np.random.default_rng(11)
     counts = drawn(rng, 15, 30, 0.3) + drawn(rng, 14, 30, 0.5)  # no month: it would be calibrated anew
-    detector = Detector(negatives=90.0, texts=300.0, limits=[1e9, 1e9], weight=1.0, planned=1e9)
+    detector = Detector(negatives=90.0, texts=300.0, limits=[1e9, 1e9, 2.0, 0.05], weight=1.0, planned=1e9)
     levels = Levels.of(np.array([90.0]), np.array([300.0]))
     alarm = Alarm(memory=1000, step=86_400)
     for step, (negatives, texts) in enumerate(counts):
@@ -93,6 +93,23 @@ def test_one_stream_is_summed_as_many_are() -> None:
         assert detector.run_negatives == pytest.approx(levels.run_negatives[:, 0].tolist())
         assert (detector.negatives, detector.texts) == pytest.approx((levels.negatives[0], levels.texts[0]))
     assert max(detector.sums) > 0
+
+
+def test_what_is_asked_for_anew_holds_from_the_next_step_on() -> None:
+    rng = np.random.default_rng(2)
+    detector = Detector()
+    run(drawn(rng, 20, 40, 0.2), detector=detector)
+    limits, found = detector.limits, detector.found
+    detector.sums = [1.5, 0.5]
+    rarely = DAILY.model_copy(update={"false_alarms": 0.002})
+    detector.step(20, 0, 0, rarely)
+    assert detector.limits[0] > limits[0]
+    assert (detector.found, detector.sums) == (20, [1.5, 0.5])
+    detector.step(21, 0, 0, rarely.model_copy(update={"odds": 3.0}))
+    assert detector.sums == [0.0, 0.0]
+    former = Detector(**detector.plain() | {"limits": limits[:2], "found": found, "sums": [1.5, 0.5]})
+    former.step(22, 0, 0, DAILY)  # nobody knows what its limits are for
+    assert (former.found, former.limits[2:], former.sums) == (22, [DAILY.odds, DAILY.false_alarms], [1.5, 0.5])
 
 
 def test_a_step_of_the_past_is_no_step_and_a_detector_can_be_set_back() -> None:

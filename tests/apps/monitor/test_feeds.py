@@ -180,7 +180,7 @@ def test_files_are_read_when_they_change_and_odd_rows_are_told(
         file.write("新,2026-11-25\n")
     due(store)
     assert own.fetch_due(files_of(folder), lambda: NOON) == 1
-    assert list(files_of(tmp_path / "none")) == []
+    assert [source.name for source in files_of(tmp_path / "none")] == [str(tmp_path / "none")]
 
 
 def test_a_file_that_is_written_anew_gives_its_new_rows_whatever_they_are_called(
@@ -228,7 +228,7 @@ def test_what_is_odd_in_one_source_holds_up_no_other(
     monkeypatch.setattr("danlu.apps.monitor.watched.QUIET", 0.0)
 
     class Odd:
-        name = "odd"
+        name, stamp = "odd", None
 
         def fetch(self, mark: object) -> Given:
             raise ZeroDivisionError("a text that nobody should read")
@@ -267,7 +267,7 @@ def test_entries_that_share_a_name_are_all_kept() -> None:
     entries += "<item><title>Own</title><guid>2</guid></item>"
     items, _ = read_feed(f'<rss version="2.0"><channel>{entries}</channel></rss>'.encode(), None, "feed")
     assert len({item.key for item in items}) == 8
-    assert [item.id for item in items] == ["", "", "", "", "", "", "", "2"]
+    assert [item.id for item in items] == [*(f"0 Notice {n} https://x/news" for n in range(4)), "", "", "", "2"]
 
 
 def test_of_too_many_files_those_written_last_are_read_and_the_rest_told(

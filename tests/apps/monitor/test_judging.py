@@ -67,6 +67,24 @@ def test_what_is_said_again_after_days_is_news_and_a_memory_can_be_taken_up() ->
     assert second.fold([8], text[:1], [BEGIN])[0].like == 7
 
 
+def test_a_chain_of_repeats_ends_with_the_window_of_its_first_text() -> None:
+    text, day = texts_with_repeats(1, 0), 86_400.0
+    dates = [BEGIN + 2 * day * number for number in range(6)]
+    for size in (1, 6):
+        assert folded(text * 6, [size], dates) == [None, 0, None, 2, None, 4]
+    second = Folding(lambda numbers: dict.fromkeys(numbers, text[0]))
+    first = Folding(lambda numbers: {})
+    second.remember(7, 3, BEGIN, first.fold([7], text, [BEGIN])[0].bands, BEGIN - 2 * day)
+    assert [second.fold([8 + row], text, [BEGIN + row * day])[0].like for row in (1, 2)] == [3, None]
+
+
+def test_one_wrong_date_hides_no_repeat() -> None:
+    day = 86_400.0
+    dates = [BEGIN + days * day for days in (10, 5, 10.1, 5.2, 4.9)]
+    for size in (1, 5):
+        assert folded(texts_with_repeats(1, 0) * 5, [size], dates) == [None, None, 0, None, 3]
+
+
 def test_what_a_source_knows_is_not_asked_again() -> None:
     judge = plain_judge()
     folding = Folding(lambda numbers: {})
@@ -141,6 +159,7 @@ def test_texts_that_all_fail_are_kept_back_and_one_alone_only_where_a_plain_one_
         ("物流信息一直不更新，太差了。", -1), ("周末跑长途，续航和官方数据差不多。", 0), ("今天天气预报", 0),
         ("not bad at all", 1), ("The service was terrible", -1), ("I don't think it is good", -1),
         ("Support never answers, useless.", -1), ("GREAT value", 1), ("a goodness of fit", 0), ("", 0),
+        ("It isn’t good", -1), ("It isnʼt bad", 1),
     ],
 )  # fmt: skip
 def test_the_rule_reads_what_is_plain(text: str, sign: int) -> None:
@@ -155,6 +174,20 @@ def test_topics_are_found_by_whole_words_and_by_chinese_anywhere() -> None:
         keywords_of({"a": ["x"], "b": "y"}, "topics.yaml")
     with pytest.raises(Refusal, match="'all' is the topic of every text"):
         keywords_of({"all": ["x"]}, "here")
+
+
+@pytest.mark.parametrize(
+    ("word", "inside", "beside"),
+    [
+        ("été", "la société", "L’été"), ("кот", "который", "Кот!"), ("cafe", "cafe\u0301", "cafe"),
+        ("café", "cafétéria", "un cafe\u0301"), ("Model 3", "Model 30", "Model 3用户"), ("5G", "15G", "用5G网"),
+        ("McDonald's", "McDonald'sons", "McDonald’s"), ("Straße", "Straßenbahn", "STRASSE"),
+        ("价格", "价", "看价格吧"), ("가격", "가", "가격이"), ("カメラ", "カメ", "新カメラが"),
+        ("ราคา", "ร", "ดูราคาสินค้า"),
+    ],
+)  # fmt: skip
+def test_a_keyword_is_no_part_of_another_word(word: str, inside: str, beside: str) -> None:
+    assert Keywords({"a": [word]}).topics([inside, beside]) == [(), ("a",)]
 
 
 def test_items_are_made_plain_bounded_and_known_again() -> None:
@@ -180,3 +213,30 @@ def test_yes_and_labels_are_told_apart() -> None:
     assert (yes_or_no("1"), yes_or_no("0"), yes_or_no("否"), yes_or_no(None)) == (True, False, False, None)
     assert item_of({"text": "x", "negative": "1"}).negative is True  # type: ignore[union-attr]
     assert item_of({"text": "x", "sentiment": "1"}).negative is False  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("told", "negative", "unread"),
+    [
+        ({"sentiment": "-0.6"}, True, False), ({"sentiment": "-2"}, True, False), ({"sentiment": "0.0"}, False, False),
+        ({"sentiment": "very negative"}, True, False), ({"sentiment": "非常负面"}, True, False),
+        ({"sentiment": "not negative"}, None, True), ({"sentiment": "nan"}, None, True), ({}, None, False),
+        ({"negative": 1.0}, True, False), ({"negative": "0.0"}, False, False), ({"negative": 0.7}, None, True),
+        ({"negative": "?", "sentiment": -1}, True, False), ({" Negative": "YES"}, True, False),
+    ],
+)  # fmt: skip
+def test_a_sentiment_is_read_as_it_is_written_or_told_not_to_be(
+    told: dict[str, object], negative: bool | None, unread: bool
+) -> None:
+    item = item_of({"Text": "x", **told})
+    assert item is not None
+    assert (item.negative, item.unread) == (negative, unread)
+
+
+def test_names_of_columns_may_be_capital_and_ids_are_left_as_they_are() -> None:
+    item = item_of({"TEXT": "x", "Id": "<CAF123@mail>\0", "URL": "http://x/?a=1&lt;=2", "created_at": 1_764_000_000})
+    assert item is not None
+    assert (item.id, item.url, item.date) == ("<CAF123@mail>", "http://x/?a=1&lt;=2", 1_764_000_000)
+    joined = item_of({"text": "x", "Date": "2026-11-30", "Time": "14:30"})
+    assert joined is not None
+    assert joined.date == item_of({"text": "x", "date": "2026-11-30T14:30Z"}).date  # type: ignore[union-attr]

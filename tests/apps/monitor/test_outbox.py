@@ -16,7 +16,7 @@ from danlu.apps.monitor.channel import Channel
 from danlu.apps.monitor.channels.mail import LONGEST, Mail
 from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
-from danlu.apps.monitor.outbox import again, outbox_of
+from danlu.apps.monitor.outbox import again, give_up_gone, outbox_of
 from danlu.apps.monitor.settings import read_settings
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
@@ -235,6 +235,22 @@ def test_what_a_killed_process_had_is_taken_over_and_no_clock_that_went_back_hol
     assert outbox(alerted, listener).send_due() == 0
     assert release_ended(alerted) == 1
     assert outbox(alerted, listener).send_due() == len(rows(alerted)) // 2
+
+
+def test_messages_of_a_channel_that_is_gone_are_given_up_and_told(alerted: Store) -> None:
+    lines: list[str] = []
+    give_up_gone(alerted, ["hook"], lines.append)
+    assert lines == []  # another process may still send them
+    with alerted.begin() as connection:
+        connection.execute(OUTBOX.update().values(due=OUTBOX.c.due - 4000))
+    give_up_gone(alerted, ["hook"], lines.append)
+    count = len(rows(alerted)) // 2
+    assert lines == [f"mail: {count} messages wait for this channel, which is not there any more; they are given up"]
+    assert {row.channel: row.state for row in rows(alerted)} == {"hook": "waiting", "mail": "failed"}
+    assert {row.error for row in rows(alerted)} == {None, "there is no channel of this name any more"}
+    assert again(alerted) == count
+    give_up_gone(alerted, [], lines.append)
+    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"failed"}
 
 
 def test_messages_are_in_the_language_that_is_set() -> None:

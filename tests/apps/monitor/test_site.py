@@ -89,7 +89,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_texts_are_pushed_once_and_odd_ones_are_refused_or_told(served: Served) -> None:
     text = {"text": "Delivery is late.", "id": 1, "date": "2999-01-01"}
     assert served.push([text, {"title": "only a title"}]).json() == {
-        "new": 2, "known": 0, "undated": 1, "future": 1, "odd": 0, "cut": 0,
+        "new": 2, "known": 0, "undated": 1, "future": 1, "odd": 0, "cut": 0, "unread": 0,
     }  # fmt: skip
     assert served.push([text]).json()["known"] == 1
     for texts, code in {
@@ -123,6 +123,7 @@ def test_topics_trends_and_alerts_are_told(served: Served) -> None:
 
 
 def test_why_something_failed_is_told_in_the_language_of_who_asks(served: Served) -> None:
+    served.monitor.settings = Settings(feeds=["feed"], alarm=COARSE)
     with served.store.begin() as connection:
         row = {"name": "feed", "due": 9e9, "texts": 0, "failures": 1}
         connection.execute(SOURCES.insert().values(**row, error=DOWN))
@@ -142,6 +143,7 @@ def test_why_something_failed_is_told_in_the_language_of_who_asks(served: Served
         assert None not in english
         assert not set(english) & set(chinese)
     finally:
+        served.monitor.settings = Settings(alarm=COARSE)
         with served.store.begin() as connection:
             connection.execute(SOURCES.delete().where(SOURCES.c.name == "feed"))
 

@@ -39,7 +39,8 @@ def history(file: Path, shares: list[tuple[float, float]]) -> None:
         {"text": item.text, "date": item.date, "topics": list(item.topics or ()), "negative": item.negative}
         for item in stream(16, 4, shares, 2)
     ]
-    rows += [{"text": "without a time"}, {"text": "from the future", "date": "2999-01-01"}, {"title": ""}]
+    rows += [{"text": "without a time", "sentiment": "mixed"}, {"text": "from the future", "date": "2999-01-01"}]
+    rows.append({"title": ""})
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
@@ -56,6 +57,7 @@ def test_a_replay_tells_alerts_and_what_was_left_out(
         r"^2025-06-2\d \d\d:\d\d\S+  alert, a: negative texts rise from 1\d% to [56]\d%", out, re.MULTILINE
     )
     assert "1 rows hold no text" in err
+    assert "1 texts tell a sentiment that is no number, known label, yes or no" in err
     assert "by a list of words and a rule, which is rough" in err
 
 

@@ -3,8 +3,9 @@
 What it holds is the truth; an index is made of it, and can be made again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danlu.apps.assistant.folding import Entry, hashed, plain
@@ -43,8 +44,8 @@ class Kept:
 class Store(Database):
     """Tables in a file of SQLite, or of a PostgreSQL server; several servers may use them at once."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database, and make the tables where there are none.
+    def __init__(self, url: str | Path) -> None:
+        """Open the database, a file of SQLite by its path, and make the tables where there are none.
 
         Raises:
             Refusal: it cannot be opened.
@@ -62,22 +63,39 @@ class Store(Database):
         from danlu.apps.assistant.tables import ENTRIES, PHRASES
 
         with self.begin() as connection:
-            known = {each.id for each in entries_of(connection)}
+            known: dict[str, list[str]] = {}  # of earlier versions there may be several of one answer
+            for each in entries_of(connection):
+                known.setdefault(plain(each.answer), []).append(each.id)
             asked = {each.id for each in phrases_of(connection)}
             answers, questions = {}, {}
             for entry in entries:
-                told = {"id": entry.id, "answer": entry.answer, "intent": entry.intent, "times": entry.times}
-                if entry.id not in known:
+                there = known.setdefault(plain(entry.answer), [])
+                if not there:
+                    there.append(entry.id)
+                    told = {"id": entry.id, "answer": entry.answer, "intent": entry.intent, "times": entry.times}
                     answers[entry.id] = told | {"source": TICKET}
                 for text in entry.questions:
-                    name = phrase_id(entry.id, text)
-                    if name not in asked:
-                        row = {"id": name, "entry": entry.id, "text": text, "source": TICKET, "offered": True}
+                    if asked.isdisjoint(phrase_id(each, text) for each in there):
+                        name = phrase_id(there[0], text)
+                        row = {"id": name, "entry": there[0], "text": text, "source": TICKET, "offered": True}
                         questions[name] = row
             for table, rows in ((ENTRIES, answers), (PHRASES, questions)):
                 if rows:
                     connection.execute(table.insert(), [*rows.values()])
         return len(answers), len(questions)
+
+    def forget(self, entries: Collection[str], now: float) -> tuple[int, int]:
+        """Remove answers and all their questions; gives how many answers and how many questions were there."""
+        from danlu.apps.assistant.tables import ENTRIES, FORGOTTEN, PHRASES
+
+        with self.begin() as connection:
+            answers = questions = 0
+            for each in entries:
+                answers += connection.execute(ENTRIES.delete().where(ENTRIES.c.id == each)).rowcount
+                questions += connection.execute(PHRASES.delete().where(PHRASES.c.entry == each)).rowcount
+            if answers:
+                connection.execute(FORGOTTEN.insert().values(time=now, answers=answers))
+        return answers, questions
 
     def all(self) -> tuple[list[Kept], list[Phrase]]:
         """All answers and questions, in the order of their ids."""

@@ -42,6 +42,8 @@ _CHINA = re.compile(r":\d{2}\s+CST\b")
 _AFTER = re.compile(r"(?<=[\d\s])[AaPp]\.?[Mm]\.?(?=\s|$)")
 _TOLD = re.compile(r":\d{2}\s+([+-]\d{4}|[A-Za-z][\w/+-]*)(?!\S)(?<![AaPp][Mm])")
 _DIGITS = re.compile(r"\d{1,16}(\.\d+)?$|(19|20)\d{6}T")
+_DAY = re.compile(r"(\d{4}(?:-\d{1,2}-|/\d{1,2}/|\.\d{1,2}\.)\d{1,2})(?:[T ]0?0:00(?::00(?:\.0+)?)?)?")
+"""A day alone, also as tables write it, with the midnight that it begins at."""
 
 
 def read_date(value: Any, zone: timezone = UTC) -> float | None:
@@ -58,6 +60,15 @@ def read_date(value: Any, zone: timezone = UTC) -> float | None:
     if found := _NUMBERS.match(text):
         return _of_numbers(found, zone)
     return _of_words(text, zone)
+
+
+def read_day_and_time(day: Any, time: Any, zone: timezone = UTC) -> float | None:
+    """The time that is told by a day, and by a time of it that stands beside, as in tables; the day may tell both."""
+    text = str(day).strip() if isinstance(day, str | int) else ""
+    text = f"{text[:4]}-{text[4:6]}-{text[6:]}" if re.fullmatch(r"(19|20)\d{6}", text) else text
+    told = text if _CHINESE.fullmatch(text) else alone[1] if (alone := _DAY.fullmatch(text)) else ""
+    joined = read_date(f"{told} {time.strip()}", zone) if told and isinstance(time, str) else None
+    return read_date(day, zone) if joined is None else joined
 
 
 def settled(date: float | None, now: float) -> tuple[float, Told]:

@@ -48,7 +48,8 @@ class Change:
 class Detector:
     """The state of one topic; steps are numbered, and come in order.
 
-    - `negatives`, `texts`: the level; `steps` it was learnt over, before `limits`, the thresholds, are known.
+    - `negatives`, `texts`: the level; `steps` it was learnt over, before `limits` are known: the thresholds, and behind
+      them what they were found for, odds and false alarms (states of earlier versions do not tell that).
     - `sums`, `run_negatives`, `run_texts`: up and down, as in `Levels`; `since`: the steps in which runs have begun,
       and `seen`, `seen_negatives` the whole texts of them.
     - `volume`, `weight`: a fading sum of texts and of steps; `planned`: texts of a step that the limits are for, which
@@ -93,6 +94,8 @@ class Detector:
             if self.texts >= alarm.learn * (AFTER if self.again else 1) and self.steps >= LEAST_STEPS:
                 self._calibrate(step, alarm)
             return None
+        if self.limits[2:] != [alarm.odds, alarm.false_alarms]:
+            self._take_over(step, alarm)
         if texts:
             self._sum(step, negatives, texts, alarm)
         change = self._passed(step)
@@ -117,7 +120,14 @@ class Detector:
 
     def _calibrate(self, step: int, alarm: Alarm) -> None:
         self.planned, self.found = self.volume / self.weight, step
-        self.limits = list(thresholds(self.negatives, self.texts, self.planned, alarm))
+        found = thresholds(self.negatives, self.texts, self.planned, alarm)
+        self.limits = [*found, alarm.odds, alarm.false_alarms]
+
+    def _take_over(self, step: int, alarm: Alarm) -> None:
+        """Go on as is asked now; sums of other odds say nothing of these."""
+        if self.limits[2:3] not in ([], [alarm.odds]):
+            self.sums, self.run_negatives, self.run_texts = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+        self._calibrate(step, alarm)
 
     def _sum(self, step: int, negatives: int, texts: int, alarm: Alarm) -> None:
         """As `Levels.step`, for one stream: 20 times as fast as with arrays of one number."""

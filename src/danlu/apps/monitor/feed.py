@@ -37,7 +37,11 @@ NAME = 700
 
 _STATED = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 _CHARSET = re.compile(rb"""^.{0,4}<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.:-]{1,40})["']""", re.DOTALL)
-_ENTITY = re.compile(r"<!\s*(ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]{0,2000}\[", re.IGNORECASE)
+_APART = r"(?:\s|<\?.*?\?>|<!--.*?-->)*+"
+_HEAD = re.compile(
+    rf"""{_APART}(?:<!DOCTYPE(?:[^<>\["']++|"[^<>\["]*"|'[^<>\[']*')*+>{_APART})?""", re.DOTALL | re.IGNORECASE
+)
+"""What may stand before the first element: no declarations but the name of a kind of document."""
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7")
 """Codecs of Python that no feed is written in, and that take quadratic time or hide what stands there."""
@@ -60,6 +64,10 @@ class Feed:
             return shown
         mark = hashlib.sha256(self.url.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         return f"{shown[: NAME - 11]} ({mark})"
+
+    @property
+    def stamp(self) -> None:
+        """None: it must be asked."""
 
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be had, or is no feed."""
@@ -86,9 +94,10 @@ def read_feed(
     """
     feedparser = needed("feedparser", "monitor", "reading feeds")
     text = text_of_feed(content, stated, name)
-    if _ENTITY.search(text):
-        raise Failed(f"{name}: defines entities or elements of its own, which no feed needs, and is not read")
     text = _FORBIDDEN.sub("", _STATED.sub("", text.lstrip("\ufeff")))
+    head = _HEAD.match(text)
+    if text.startswith("<!", head.end() if head else 0):
+        raise Failed(f"{name}: defines entities or elements of its own, which no feed needs, and is not read")
     found = feedparser.parse(
         f'<?xml version="1.0" encoding="utf-8"?>{text}'.encode(),
         response_headers={"content-type": "application/xml; charset=utf-8"},
@@ -97,8 +106,9 @@ def read_feed(
     )
     if not found.get("version") and not found.entries:
         raise Failed(f"{name}: is neither RSS nor Atom; check the address")
-    named = Counter(_id(entry) for entry in found.entries[:ITEMS])
-    items = [_item(entry, name, zone, url, alone=named[_id(entry)] == 1) for entry in found.entries[:ITEMS]]
+    called = [(entry, _id(entry, zone)) for entry in found.entries[:ITEMS]]
+    named = Counter(own for _, own in called)
+    items = [_item(entry, name, zone, url, own if named[own] == 1 else "") for entry, own in called]
     kept, said = [item for item in items if item is not None], []
     if len(found.entries) > ITEMS:
         said.append(f"has {len(found.entries):,} entries, of which the first {ITEMS:,} are read")
@@ -141,18 +151,21 @@ def text_of_feed(content: bytes, stated: str | None, name: str) -> str:
     return content.decode(found, "replace")
 
 
-def _id(entry: Any) -> str:
-    return str(entry.get("id", "") or entry.get("link", ""))
+def _id(entry: Any, zone: timezone) -> str:
+    """What an entry is called, else what it links to with its title and day: a page may tell one after the other."""
+    if entry.get("id") or not entry.get("link"):
+        return str(entry.get("id", ""))
+    return f"{(_date(entry, zone) or 0) // 86_400:.0f} {entry.get('title', '')} {entry.link}"
 
 
-def _item(entry: Any, name: str, zone: timezone, url: str, *, alone: bool) -> Item | None:
-    """An entry; what it is called is no name of it where others are called so too, as where all link to one page."""
+def _item(entry: Any, name: str, zone: timezone, url: str, called: str) -> Item | None:
+    """An entry, `called` so unless others are as well."""
     bodies = [part.get("value", "") for part in entry.get("content", ()) if isinstance(part, dict)]
     record = {
         "text": max([*bodies, entry.get("summary", "")], key=len),
         "title": entry.get("title", ""),
         "url": _whole(entry.get("link", ""), url),
-        "id": _id(entry) if alone else "",
+        "id": called,
         "date": _date(entry, zone),
     }
     return item_of(record, name, zone)

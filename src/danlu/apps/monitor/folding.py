@@ -1,7 +1,8 @@
 """Texts that repeat an earlier one, nearly: found as they come, one after the other.
 
-The keys are those of `data/duplicates/minhash.py`; of each key the last text that had it is remembered, so what is
-found depends on the order of the texts alone, and not on how many came at once.
+The keys are those of `data/duplicates/minhash.py`; of each key the last text that had it is remembered, and the one
+with the latest date, as a wrong date may stand between; so what is found depends on the order of the texts alone, and
+not on how many came at once.
 """
 
 from collections import deque
@@ -19,7 +20,7 @@ SIMILARITY = 0.7
 """Jaccard similarity of their shingles from which two texts are one piece of news."""
 
 WINDOW = 3 * 86_400.0
-"""Seconds between them at most: what is said again later is news again."""
+"""Seconds from the first of them at most: what is said again later is news again."""
 
 CAPACITY = 50_000
 """Texts that are remembered; 1.3 kB each."""
@@ -35,6 +36,15 @@ class Fold:
     bands: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A text that is remembered: its date, the first text that it repeats, itself for none, and the date of that."""
+
+    date: float
+    first: int
+    begun: float
+
+
 class Folding:
     """The memory of texts; each has a number, in any order."""
 
@@ -42,13 +52,15 @@ class Folding:
         """Remember nothing yet; `texts_of` gives the texts of numbers that were remembered."""
         self._texts_of = texts_of
         self._last: dict[int, int] = {}
-        self._known: dict[int, tuple[int, float]] = {}  # the first text that it repeats, itself for none, and its time
+        self._latest: dict[int, int] = {}  # of keys whose last text is older than another
+        self._known: dict[int, _Known] = {}
         self._order: deque[tuple[int, list[int]]] = deque()
 
-    def remember(self, number: int, like: int | None, date: float, bands: bytes) -> None:
-        """Take up a text that was found earlier."""
+    def remember(self, number: int, like: int | None, date: float, bands: bytes, begun: float | None = None) -> None:
+        """Take up a text that was found earlier, which repeats one of the time `begun`."""
         self._remember(number, np.frombuffer(bands, np.uint64).tolist(), date)
-        self._known[number] = (number if like is None else like, date)
+        if like is not None:
+            self._known[number] = _Known(date, like, date if begun is None else begun)
 
     def fold(self, numbers: Sequence[int], texts: Sequence[str], dates: Sequence[float]) -> list[Fold]:
         """What each of some texts repeats, of all before it."""
@@ -58,31 +70,38 @@ class Folding:
         pairs: list[tuple[int, int]] = []
         for place, number in enumerate(numbers):
             own = keys[place].tolist()
-            found = sorted({self._last[key] for key in own if key in self._last})
-            near = [other for other in found if abs(self._known[other][1] - dates[place]) <= WINDOW]
+            found = sorted({last[key] for last in (self._last, self._latest) for key in own if key in last})
+            near = [other for other in found if abs(self._known[other].date - dates[place]) <= WINDOW]
             pairs.extend((place, other) for other in near)
             self._remember(number, own, dates[place])
         alike = self._alike(pairs, dict(zip(numbers, texts, strict=True)), texts)
         folds = []
         for place, number in enumerate(numbers):
-            firsts = sorted(self._known[other][0] for other in alike.get(place, ()) if other in self._known)
-            like = firsts[0] if firsts else None
-            if number in self._known:
-                self._known[number] = (number if like is None else like, dates[place])
-            folds.append(Fold(like, keys[place].tobytes()))
+            others = [self._known[other] for other in alike.get(place, ()) if other in self._known]
+            near_first = [other for other in others if abs(other.begun - dates[place]) <= WINDOW]
+            first = min(near_first, key=lambda other: other.first, default=None)
+            if first is not None and number in self._known:
+                self._known[number] = _Known(dates[place], first.first, first.begun)
+            folds.append(Fold(None if first is None else first.first, keys[place].tobytes()))
         return folds
 
     def _remember(self, number: int, keys: list[int], date: float) -> None:
-        self._known[number] = (number, date)
+        self._known[number] = _Known(date, number, date)
         for key in keys:
+            latest = self._latest.get(key, self._last.get(key))
+            if latest is not None and date < self._known[latest].date:
+                self._latest[key] = latest
+            else:
+                self._latest.pop(key, None)
             self._last[key] = number
         self._order.append((number, keys))
         if len(self._order) > CAPACITY:
             gone, old = self._order.popleft()
             del self._known[gone]
-            for key in old:
-                if self._last.get(key) == gone:
-                    del self._last[key]
+            for last in (self._last, self._latest):
+                for key in old:
+                    if last.get(key) == gone:
+                        del last[key]
 
     def _alike(
         self, pairs: Sequence[tuple[int, int]], here: Mapping[int, str], texts: Sequence[str]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, timezone
 from typing import Any
 
-from danlu.apps.monitor.dates import read_date
+from danlu.apps.monitor.dates import read_day_and_time
 from danlu.apps.monitor.negative import named, yes_or_no
 from danlu.data.reading.html_text import text_of_html
 
@@ -17,7 +17,11 @@ LONGEST = 20_000
 TOPICS = 20
 """Topics of a text."""
 
-_FIELDS = {"title": 500, "source": 200, "url": 2000, "id": 500}
+_SHOWN = {"title": 500, "source": 200}
+_NAMES = {"url": 2000, "id": 500}
+"""Characters of what is shown, and of what is a name, in which nothing is HTML."""
+
+_DATES = ("date", "time", "datetime", "published", "published_at", "pubdate", "timestamp", "created_at", "created")
 _TOPIC = 100
 
 
@@ -31,6 +35,7 @@ class Item:
     - `id`: what its source calls it, else nothing; `date`: when it was written, as it says; None: it does not say.
     - `topics`, `negative`: what its source knows of it already; None: to be found out.
     - `cut`: whether the text was longer; `place`: the file it was read from, in which `id` may be the number of a row.
+    - `unread`: whether its source says what the sentiment is, and that is not understood.
     """
 
     text: str
@@ -43,6 +48,7 @@ class Item:
     negative: bool | None = None
     cut: bool = False
     place: str = ""
+    unread: bool = False
 
     @property
     def whole(self) -> str:
@@ -66,24 +72,31 @@ class Item:
 def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC, place: str = "") -> Item | None:
     """The item of a record; None where there is no text in it.
 
-    Read are `text` (or `content`), `title`, `source`, `url`, `id`, `date` (or `time`), `topics` (a list, or names
-    between semicolons), `negative` (yes or no) or `sentiment`; `place` is the file it comes from, if it does.
+    Read are `text` (or `content`), `title`, `source`, `url`, `id`, `date` (or `time`, `published`, `timestamp`,
+    `created_at`), `topics` (a list, or names between semicolons), `negative` (yes or no) or `sentiment`, in small
+    letters or capitals; `place` is the file it comes from, if it does.
     """
+    record = {str(name).strip().lower(): value for name, value in record.items()} | dict(record)
     given = record.get("text") or record.get("content") or ""
     text = plain_text(given) if isinstance(given, str) else ""
-    fields = {name: plain_text(_written(record.get(name)))[:most] for name, most in _FIELDS.items()}
+    fields = {name: plain_text(_written(record.get(name)))[:most] for name, most in _SHOWN.items()}
+    fields |= {name: _kept(_written(record.get(name)))[:most] for name, most in _NAMES.items()}
     text = text or fields["title"]
     if not text:
         return None
-    date = next((record[name] for name in ("date", "time", "published") if told(record.get(name))), None)
+    date = next((record[name] for name in _DATES if told(record.get(name))), None)
+    said = [record.get(name) for name in ("negative", "sentiment")]
+    negative = yes_or_no(said[0])
+    negative = named(said[1]) if negative is None else negative
     fields["source"] = fields["source"] or source
     return Item(
         text=text[:LONGEST],
-        date=read_date(date, zone),
+        date=read_day_and_time(date, record.get("time"), zone),
         topics=topics_of(record.get("topics")),
-        negative=yes_or_no(record.get("negative")) if told(record.get("negative")) else named(record.get("sentiment")),
+        negative=negative,
         cut=len(text) > LONGEST,
         place=place,
+        unread=negative is None and any(map(told, said)),
         **fields,
     )
 
@@ -107,12 +120,16 @@ def plain_text(text: str) -> str:
     """A text that every database keeps: without zero bytes and halves of characters; of HTML what it shows."""
     if ("<" in text and ">" in text) or _ENTITY.search(text):
         text = text_of_html(text[: 10 * LONGEST])
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
+    return _kept(text)
 
 
 def told(value: Any) -> bool:
     """Whether anything is said."""
     return value is not None and value != ""
+
+
+def _kept(text: str) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def _written(value: Any) -> str:

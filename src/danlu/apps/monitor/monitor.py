@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from danlu.apps.monitor.channel import Channel
@@ -17,9 +18,10 @@ from danlu.apps.monitor.facts import keep_step
 from danlu.apps.monitor.feed import Feed
 from danlu.apps.monitor.judging import Judge
 from danlu.apps.monitor.leases import release_ended
-from danlu.apps.monitor.outbox import outbox_of
+from danlu.apps.monitor.looks import Looks
+from danlu.apps.monitor.outbox import give_up_gone, outbox_of
 from danlu.apps.monitor.settings import Settings
-from danlu.apps.monitor.sources import Source, Sources
+from danlu.apps.monitor.sources import Source, Sources, remove_gone
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.watched import files_of
 from danlu.apps.monitor.work import Worker
@@ -36,6 +38,7 @@ LONGEST_PAUSE = 30.0
 _FETCHERS = 8
 _FILES_EVERY = 5.0
 _FEEDS_EVERY = 5.0
+_TIDIED_EVERY = 3600.0
 
 
 @dataclass
@@ -65,6 +68,9 @@ class Monitor:
         keep_step(self.store, self.settings.alarm.step)
         language = self.settings.language or default()
         names = sorted(self.channels)
+        places = {"feeds": self.settings.feeds, "files": self.settings.watch}
+        kinds = [kind for kind, named in places.items() if named]
+        self.looks = Looks(self.store, kinds, self.settings.alarm.step)
         self.worker = Worker(
             self.store,
             self.judge,
@@ -75,6 +81,7 @@ class Monitor:
             say=self.say,
             watch=self.watch,
             keep=self.settings.keep,
+            looks=self.looks,
         )
         self.outboxes = [
             outbox_of(self.store, name, channel, language, max(self.lease, LEASE), self.say)
@@ -88,14 +95,14 @@ class Monitor:
         jobs: list[tuple[str, Callable[[], object]]] = [
             ("leases", lambda: release_ended(self.store)),
             ("work", lambda: self.worker.work(self.clock())),
+            ("tidy", self._tidy),
         ]
         jobs += [(f"send-{number}", outbox.send_due) for number, outbox in enumerate(self.outboxes)]
-        if self.settings.feeds:
-            jobs.append(("feeds", self._fetch_feeds))
-        if self.settings.watch:
-            jobs.append(("files", lambda: self.files.fetch_due(self._files(), self.clock)))
+        fetches = {"feeds": self._fetch_feeds, "files": self._fetch_files}
+        jobs += [(kind, partial(self.looks.look, kind, fetches[kind])) for kind in self.looks.kinds]
+        pauses = {"feeds": max(self.pause, _FEEDS_EVERY), "tidy": _TIDIED_EVERY}
         for name, job in jobs:
-            pause = max(self.pause, _FEEDS_EVERY) if name == "feeds" else self.pause
+            pause = pauses.get(name, self.pause)
             thread = threading.Thread(target=self._run, args=(job, pause), name=f"danlu-monitor-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -139,6 +146,18 @@ class Monitor:
     def _fetch_feed(self, feed: Feed) -> None:
         if not self._stop.is_set():
             self.feeds.fetch_due([feed], self.clock)
+
+    def _fetch_files(self) -> None:
+        self.files.fetch_due(self._files(), self.clock)
+
+    def source_names(self) -> set[str]:
+        """The names of all sources that there are now."""
+        return {Feed(url).name for url in self.settings.feeds} | {source.name for source in self._files()}
+
+    def _tidy(self) -> None:
+        """See to what the settings name no longer, or what is gone."""
+        remove_gone(self.store, self.source_names())
+        give_up_gone(self.store, self.channels, self.say)
 
     def _files(self) -> Iterator[Source]:
         for place in self.settings.watch:

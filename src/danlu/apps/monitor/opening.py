@@ -14,6 +14,7 @@ from danlu.apps.monitor.settings import NAME, Settings
 from danlu.apps.monitor.topics import Keywords, LabelledTopics
 from danlu.bundle.answering import Answering
 from danlu.machine.files import write_bytes, write_text
+from danlu.refusal import Refusal
 
 
 def roles(negative: str | None) -> Roles:
@@ -27,10 +28,16 @@ def judge_of(
     negative: str | None,
     say: Callable[[str], object],
 ) -> Judge:
-    """What judges texts: the bundles of `roles` that there are, else keywords and the rule, which is told."""
+    """What judges texts: the bundles of `roles` that there are, else keywords and the rule, which is told.
+
+    Raises:
+        Refusal: a label is told to mean negative, and there is no bundle that it is of.
+    """
     finds_topics: FindsTopics
     finds_negative: FindsNegative
     topics, sentiment = bundles["topics"], bundles["sentiment"]
+    if sentiment is None and negative is not None:
+        raise Refusal(f"--negative {negative}: is a label of a bundle; name that as well, with --sentiment BUNDLE")
     if topics is not None:
         finds_topics = LabelledTopics(topics)
     else:

@@ -1,6 +1,6 @@
 """Alerts that are to be sent, each to all channels; a webhook tells by its key that it has one, mail by Message-ID."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from danlu.apps.monitor.channel import Channel
@@ -40,6 +40,12 @@ def outbox_of(
         lease=lease,
         say=say,
     )
+
+
+def give_up_gone(store: Store, channels: Collection[str], say: Callable[[str], object] = print) -> None:
+    """Give up messages that wait for channels that are not among these any more, and tell of them."""
+    for name, count in outbox.give_up_gone(store, OUTBOX, channels).items():
+        say(f"{name}: {count:,} messages wait for this channel, which is not there any more; they are given up")
 
 
 def again(store: Store, alert: int | None = None) -> int:

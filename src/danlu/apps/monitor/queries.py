@@ -1,7 +1,7 @@
 """What is asked of the store: topics, trends, alerts and the texts behind them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sql
@@ -68,8 +68,8 @@ def texts_behind(connection: sql.Connection, alert: Mapping[str, Any], limit: in
     return [dict(row._mapping) for row in connection.execute(wanted.limit(limit))]
 
 
-def health(connection: sql.Connection) -> dict[str, Any]:
-    """What waits, what has failed, and how the sources are."""
+def health(connection: sql.Connection, names: Collection[str] | None = None) -> dict[str, Any]:
+    """What waits, what has failed, and how the sources of some names are; None: all that ever were."""
     waiting = connection.execute(sql.select(sql.func.count()).where(~TEXTS.c.judged)).scalar_one()
     told = (SOURCES.c.name, SOURCES.c.failures, SOURCES.c.error, SOURCES.c.succeeded, SOURCES.c.texts)
     sources = connection.execute(sql.select(*told).order_by(SOURCES.c.name)).all()
@@ -77,7 +77,7 @@ def health(connection: sql.Connection) -> dict[str, Any]:
     return {
         "waiting": int(waiting),
         "messages": counts(connection, OUTBOX),
-        "sources": [dict(row._mapping) for row in sources],
+        "sources": [dict(row._mapping) for row in sources if names is None or row.name in names],
         "dates": {kind: int(count) for kind, count in connection.execute(dated)},
     }
 

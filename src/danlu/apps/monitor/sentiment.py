@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from danlu.apps.monitor.negative import named
+from danlu.apps.monitor.spelling import APOSTROPHES
 from danlu.recipe.yaml_text import parse
 from danlu.refusal import Refusal
 
@@ -72,7 +73,7 @@ class LabelledSentiment:
 def score(text: str) -> float:
     """How much speaks for a text, below nought how much against it."""
     total = 0.0
-    for sentence in _SENTENCE.split(text[:_READ].lower()):
+    for sentence in _SENTENCE.split(text[:_READ].lower().translate(APOSTROPHES)):
         before, behind = 0.0, 0.0
         turned = False
         reaching: list[tuple[int, float]] = []

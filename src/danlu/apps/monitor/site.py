@@ -83,7 +83,7 @@ def _pushing(monitor: Monitor) -> Handler:
 
         kept = await call.asking.apart(put)
         told = {"new": kept.new, "known": kept.known, "undated": kept.undated, "future": kept.future}
-        return JSONResponse(told | {"odd": kept.odd, "cut": kept.cut})
+        return JSONResponse(told | {"odd": kept.odd, "cut": kept.cut, "unread": kept.unread})
 
     return push
 
@@ -164,7 +164,8 @@ def state(monitor: Monitor, connection: Connection, _asked: dict[str, str]) -> d
         "topics": type(monitor.judge.finds_topics).__name__,
         "sentiment": type(monitor.judge.finds_negative).__name__,
     }
-    return queries.health(connection) | {"channels": sorted(monitor.channels), "judges": judges, "now": time.time()}
+    told = queries.health(connection, monitor.source_names())
+    return told | {"channels": sorted(monitor.channels), "judges": judges, "now": time.time()}
 
 
 def _span(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> tuple[int, int]:

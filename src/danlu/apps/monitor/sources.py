@@ -5,8 +5,8 @@ What a source has given and the note that it did so are one transaction, so a pr
 
 import json
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ TOLD_AFTER = 3
 
 LONGEST_WAIT = 6 * 3600.0
 """Seconds until a source that fails is asked again at most."""
+
+GONE = 86_400.0
+"""Seconds after which a source is forgotten that is none any more; its texts are known by their keys if it returns."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class Source(Protocol):
     def name(self) -> str:
         """By what it is known, and called."""
 
+    @property
+    def stamp(self) -> object:
+        """What is another as soon as anything is new in it; None where only `fetch` can tell."""
+
     def fetch(self, mark: Any) -> Given | None:
         """What it has now; None where nothing is new since `mark`. Raises `Failed` where it cannot be had."""
 
@@ -60,40 +67,51 @@ class Sources:
     every: float
     lease: float = 120.0
     say: Callable[[str], object] = print
+    _read: dict[str, object] = field(default_factory=dict, repr=False)  # stamps by name, of sources that were read
+    _tried: dict[str, object] = field(default_factory=dict, repr=False)  # and of those that were read or failed
 
     def fetch_due(self, sources: Iterable[Source], clock: Callable[[], float]) -> int:
-        """Fetch all that is due; gives how many new texts came. What is wrong with one source holds up no other."""
+        """Fetch all that is due or has changed; gives how many new texts came.
+
+        What is wrong with one source holds up no other.
+        """
         new = 0
         for source in sources:
-            row = self._taken(source.name)
+            name, stamp = source.name, source.stamp
+            if stamp is not None and stamp == self._read.get(name):
+                continue
+            row = self._taken(name, changed=stamp is not None and stamp != self._tried.get(name))
             if row is None:
                 continue
+            self._tried[name] = stamp
+            self._read.pop(name, None)
             try:
                 given = source.fetch(json.loads(row.mark) if row.mark else None)
-                kept = self._kept(source.name, given, clock())
+                kept = self._kept(name, given, clock())
             except Unreachable:
                 raise
             except Exception as error:
                 asked = error.after if isinstance(error, Failed) else None
-                self._failed(source.name, row, _sentence(source.name, error), asked)
+                self._failed(name, row, _sentence(name, error), asked)
                 continue
+            self._read[name] = stamp
             if row.failures:
-                self.say(f"{source.name}: can be read again")
+                self.say(f"{name}: can be read again")
             known = kept.known if given and not given.expects_known else 0
             for line in (*(given.told if given else ()), *told_of(replace(kept, known=known))):
-                self.say(f"{source.name}: {line}")
+                self.say(f"{name}: {line}")
             new += kept.new
         return new
 
-    def _taken(self, name: str) -> Any:
-        """The row of a source, taken for a while; None where it is not due, or another process has it."""
+    def _taken(self, name: str, *, changed: bool) -> Any:
+        """The row of a source, taken for a while; None where it is neither due nor changed, or another has it."""
         with self.store.begin() as connection:
             now = self.store.clock(connection)
             first = {"name": name, "due": now, "failures": 0, "texts": 0}
             connection.execute(self.store.insert(SOURCES).values(**first).on_conflict_do_nothing())
             due = (SOURCES.c.due <= now) | (SOURCES.c.due > now + 2 * max(LONGEST_WAIT, self.every))
             free = SOURCES.c.until.is_(None) | (SOURCES.c.until < now) | (SOURCES.c.until > now + 2 * self.lease)
-            ready = (SOURCES.c.name == name) & due & free
+            ready = (SOURCES.c.name == name) & free if changed else (SOURCES.c.name == name) & due & free
             taken = SOURCES.update().where(ready).values(holder=self.store.holder, until=now + self.lease)
             if connection.execute(taken).rowcount != 1:
                 return None
@@ -125,6 +143,16 @@ class Sources:
         return SOURCES.update().where((SOURCES.c.name == name) & (SOURCES.c.holder == self.store.holder))
 
 
+def remove_gone(store: Store, names: Collection[str]) -> None:
+    """Remove what is noted of sources that have long not been among those that there are."""
+    with store.begin() as connection:
+        now = store.clock(connection)
+        free = sql.func.coalesce(SOURCES.c.until, 0.0) < now
+        old = sql.select(SOURCES.c.name).where((SOURCES.c.due < now - GONE) & free)
+        for name in set(connection.scalars(old)).difference(names):
+            connection.execute(SOURCES.delete().where(SOURCES.c.name == name))
+
+
 def _sentence(name: str, error: Exception) -> str:
     """What has failed; what an error that nobody thought of says may hold a text, and its kind and place are told."""
     if isinstance(error, Failed):
@@ -141,5 +169,6 @@ def told_of(kept: Kept) -> list[str]:
         "future": "{} texts say that they come from the future, and count as of now",
         "odd": "{} texts tell a time that cannot be, and count as of now",
         "cut": "{} texts are very long, and were cut",
+        "unread": "{} texts tell a sentiment that is no number, known label, yes or no, and are judged here",
     }
     return [line.format(getattr(kept, name)) for name, line in lines.items() if getattr(kept, name)]

@@ -31,7 +31,7 @@ class Kept:
     """What became of items.
 
     - `new`, `known`: how many there are; of the new ones, `undated`: tell no time, `future`, `odd`: none that can be.
-    - `cut`: how many were longer than is kept.
+    - `cut`: how many were longer than is kept; `unread`: how many tell a sentiment that is not understood.
     """
 
     new: int = 0
@@ -40,13 +40,14 @@ class Kept:
     future: int = 0
     odd: int = 0
     cut: int = 0
+    unread: int = 0
 
 
 class Store(Database):
     """A database that is open. `holder` names this process in leases."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database, and make its tables where there are none.
+    def __init__(self, url: str | Path) -> None:
+        """Open the database, a file of SQLite by its path, and make its tables where there are none.
 
         Raises:
             Refusal: it cannot be opened.
@@ -78,6 +79,7 @@ class Store(Database):
             future=sum(row["dated"] == "future" for _, row in new),
             odd=sum(row["dated"] == "odd" for _, row in new),
             cut=sum(item.cut for item, _ in new),
+            unread=sum(item.unread for item, _ in new),
         )
 
     def _known(self, connection: sql.Connection, keys: Sequence[str]) -> set[str]:
@@ -97,11 +99,6 @@ class Store(Database):
         told = json.dumps(value, ensure_ascii=False)
         insert = self.insert(FACTS).values(name=name, value=told)
         connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": told}))
-
-
-def url_of(folder: Path) -> str:
-    """The address of the database in the folder of a monitor."""
-    return f"sqlite:///{folder.absolute() / NAME}"
 
 
 def _row(item: Item, now: float) -> dict[str, Any]:

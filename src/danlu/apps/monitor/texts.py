@@ -46,13 +46,15 @@ def remembered(store: Store) -> Folding:
             return {row.id: whole(row.title, row.text) for row in connection.execute(wanted)}
 
     folding = Folding(texts_of)
-    columns = (TEXTS.c.id, TEXTS.c.like, TEXTS.c.date, TEXTS.c.bands)
+    first = TEXTS.alias()
+    columns = (TEXTS.c.id, TEXTS.c.like, TEXTS.c.date, TEXTS.c.bands, first.c.date.label("begun"))
     known = TEXTS.c.judged & TEXTS.c.bands.is_not(None)
-    latest = sql.select(*columns).where(known).order_by(TEXTS.c.id.desc()).limit(CAPACITY)
+    latest = sql.select(*columns).outerjoin_from(TEXTS, first, TEXTS.c.like == first.c.id).where(known)
+    latest = latest.order_by(TEXTS.c.id.desc()).limit(CAPACITY)
     with store.reading() as connection:
         rows = connection.execute(latest).all()
     for row in reversed(rows):
-        folding.remember(row.id, row.like, row.date, row.bands)
+        folding.remember(row.id, row.like, row.date, row.bands, row.begun)
     return folding
 
 

@@ -41,6 +41,15 @@ class File:
         """Its path."""
         return writable(str(self.path))[-700:]
 
+    @property
+    def stamp(self) -> tuple[int, int] | None:
+        """Its size, and when it was written to last; None while it may still be written, or cannot be asked."""
+        try:
+            told = self.path.stat()
+        except OSError:
+            return None
+        return None if _is_fresh(told) else (told.st_size, told.st_mtime_ns)
+
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be read."""
         told = self._told()
@@ -57,7 +66,7 @@ class File:
     def _at_rest(self, told: os.stat_result) -> os.stat_result:
         """What it is like in a pause of those who write to it. Raises `Failed` where they make none."""
         ends = time.monotonic() + WAIT
-        while 0 <= time.time() - told.st_mtime < QUIET:
+        while _is_fresh(told):
             if time.monotonic() > ends:
                 raise Failed(f"{self.path}: is written to without a pause, so it is not read; write to another one")
             time.sleep(QUIET / 4)
@@ -67,45 +76,56 @@ class File:
     def _told(self) -> os.stat_result:
         try:
             return self.path.stat()
+        except FileNotFoundError:
+            raise Failed(f"{self.path}: is not there; what is put there will be read") from None
         except OSError as error:
             raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
 
 
+def _is_fresh(told: os.stat_result) -> bool:
+    return 0 <= time.time() - told.st_mtime < QUIET
+
+
 @dataclass(frozen=True)
 class Folder:
-    """All files of a folder together: whether there are more than are looked at."""
+    """All of a folder together: whether there is more than is looked at, files or folders in it."""
 
     folder: Path
     files: int
+    folders: int = 0
 
     @property
     def name(self) -> str:
         """Of what is told of it."""
         return writable(f"{self.folder} (all files)")[-700:]
 
-    def fetch(self, _mark: Any) -> Given | None:
-        """None. Raises `Failed` where there are too many."""
+    @property
+    def stamp(self) -> tuple[bool, int]:
+        """Whether there are too many files, and how many folders."""
+        return self.files > FILES, self.folders
+
+    def fetch(self, mark: Any) -> Given | None:
+        """No items, but what is not read; None where that was told. Raises `Failed` where there are too many files."""
         if self.files > FILES:
             raise Failed(
                 f"{self.folder}: holds {self.files:,} files, of which the {FILES:,} that were written to last are "
                 "looked at; move away what has been read"
             )
-        return None
+        if self.folders == (mark or 0):
+            return None
+        told = f"holds {self.folders:,} folders, in which nothing is read; name one under 'watch' to have it read"
+        return Given((), self.folders, (told,) if self.folders else ())
 
 
 def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File | Folder]:
-    """A folder, and its files that hold texts, by name; a file that begins with a full stop is hidden."""
-    whole = folder.is_dir()
+    """A folder, and its files that hold texts, by name, or a file; what begins with a full stop is hidden."""
     try:
-        if whole:
-            found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
-        else:
-            found = [folder] if folder.is_file() else []
-    except OSError:
-        found = [folder]  # whoever reads it is told
-    shown = [path for path in found if path == folder or not path.name.startswith(".")]
-    if whole:
-        yield Folder(folder, len(shown))
+        inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    except OSError:  # a file, or it cannot be read or is not there, which whoever reads it is told
+        yield File(folder, zone)
+        return
+    shown = [path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file()]
+    yield Folder(folder, len(shown), sum(path.is_dir() for path in inside))
     if len(shown) > FILES:
         shown = sorted(heapq.nlargest(FILES, shown, key=_written))
     yield from (File(path, zone) for path in shown)

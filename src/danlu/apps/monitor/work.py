@@ -21,6 +21,7 @@ from danlu.apps.monitor.facts import key_of
 from danlu.apps.monitor.folding import Folding
 from danlu.apps.monitor.forgetting import forget
 from danlu.apps.monitor.judging import Given, Judge, Judged
+from danlu.apps.monitor.looks import Looks
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
 from danlu.apps.monitor.texts import JUDGED, LATE, counted_in, counted_topics, remembered, row_of, waiting
@@ -48,6 +49,7 @@ class Worker:
     """Does the work of one database.
 
     - `channels`: where alerts are sent; `lease`: seconds for which a process that has ended is waited for.
+    - `looks`: the looks at sources, before which no step is closed; None: there are none to wait for.
     - `settled`: see `SETTLED`; `keep`: days after which texts are forgotten; None: never.
     - `stopping` says whether texts that wait are left to who comes next.
     - `say` gets what a person should hear; `watch` the name of each part of the work when it is done.
@@ -60,6 +62,7 @@ class Worker:
     lease: float = 30.0
     settled: float = SETTLED
     keep: int | None = None
+    looks: Looks | None = None
     stopping: Callable[[], bool] = bool
     say: Callable[[str], object] = print
     watch: Callable[[str], object] = str
@@ -70,14 +73,19 @@ class Worker:
 
     def work(self, now: float) -> int:
         """Do what there is to do; gives how many texts were judged. Raises `Unreachable` where the database is."""
-        judged = 0
+        judged, all_judged = 0, False
+        complete = self.looks is None or self.looks.complete(now)  # before what came is judged, not after
         while not self.stopping() and (count := self.block()) is not None:
             judged += count
-            if count < BLOCK:
-                self.close(now)
+            if all_judged := count < BLOCK:
+                if complete:
+                    self.close(now)
                 self._forget(now)
                 break
-            self._close_before_backlog()
+            if self.looks is None or self.looks.caught_up():
+                self._close_before_backlog()
+        if self.looks is not None:
+            self.looks.worked(now, all_judged=all_judged)
         return judged
 
     def _close_before_backlog(self) -> None:

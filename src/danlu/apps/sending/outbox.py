@@ -8,7 +8,7 @@ whether it was taken: a message carries the same key however often it is sent, b
 import random
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,6 +186,23 @@ def again(database: Database, table: sql.Table, *which: Any) -> int:
     with database.begin() as connection:
         wanted, now = table.update().where(table.c.state == FAILED, *which), database.clock(connection)
         return connection.execute(wanted.values(state=WAITING, tries=0, due=now, until=None)).rowcount
+
+
+def give_up_gone(database: Database, table: sql.Table, channels: Collection[str]) -> dict[str, int]:
+    """Give up messages that wait for a channel of another name than these; gives how many by channel.
+
+    Only those that nobody has sent for longer than anyone waits: another process may know their channel.
+    """
+    told = table.c
+    with database.begin() as connection:
+        now = Database.clock(connection)
+        old = (told.state == WAITING) & (told.due < now - LONGEST_WAIT) & (sql.func.coalesce(told.until, 0.0) < now)
+        gone = old & told.channel.not_in(list(channels))
+        asked = sql.select(told.channel, sql.func.count()).where(gone).group_by(told.channel)
+        found = {str(channel): int(count) for channel, count in connection.execute(asked)}
+        error = str(Failed("there is no channel of this name any more"))
+        connection.execute(table.update().where(gone).values(state=FAILED, error=error))
+    return found
 
 
 def counts(connection: sql.Connection, table: sql.Table, *which: Any) -> dict[str, int]:

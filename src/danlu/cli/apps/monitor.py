@@ -47,7 +47,8 @@ def start(
     from danlu.apps.monitor.opening import judge_of, put_sample, roles
     from danlu.apps.monitor.settings import NAME, read_settings
     from danlu.apps.monitor.site import site_of
-    from danlu.apps.monitor.store import Store, url_of
+    from danlu.apps.monitor.store import NAME as FILE
+    from danlu.apps.monitor.store import Store
 
     folder.mkdir(parents=True, exist_ok=True)
     if sample:
@@ -55,15 +56,12 @@ def start(
     settings = read_settings(folder / NAME)
     if settings.feeds:
         needed("feedparser", "monitor", "reading feeds")
-    for place in settings.watch:
-        if not (folder / place).exists():
-            tell(f"{folder / place}: is not there yet; what is put there will be read")
     needs = roles(negative)
 
     @contextmanager
     def site(shelf: "Shelf") -> "Iterator[Site]":
         judge = judge_of(settings, of_shelf(shelf, needs), negative, tell)
-        opened = Store(store or url_of(folder))
+        opened = Store(store or folder.absolute() / FILE)
         try:
             monitor = Monitor(opened, settings, settings.channels, judge, folder, say=tell)
             watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
@@ -98,6 +96,8 @@ def replay(
     from danlu.apps.monitor.replay import heard, places_for, watched
     from danlu.apps.monitor.replay import plant as planted
     from danlu.apps.monitor.settings import NAME, read_settings
+    from danlu.apps.monitor.sources import told_of
+    from danlu.apps.monitor.store import Kept
     from danlu.apps.monitor.told import lines_of
     from danlu.apps.monitor.watched import read_items
     from danlu.language import default
@@ -110,7 +110,7 @@ def replay(
         items, told = read_items(file, settings.offset())
     except Failed as failed:
         raise Refusal(str(failed)) from None
-    for line in told:
+    for line in (*told, *told_of(Kept(unread=sum(item.unread for item in items)))):
         tell(line)
     needs = roles(negative)
     try:
@@ -134,14 +134,14 @@ def again(
     """Try messages once more that were given up."""
     from danlu.apps.monitor.outbox import again as send_again
     from danlu.apps.monitor.store import NAME as FILE
-    from danlu.apps.monitor.store import Store, url_of
+    from danlu.apps.monitor.store import Store
     from danlu.language import default, translator
     from danlu.machine.terminal import show
     from danlu.refusal import Refusal
 
     if store is None and not (folder / FILE).is_file():
         raise Refusal(f"{folder}: holds no {FILE}; give the folder of a monitor")
-    opened = Store(store or url_of(folder))
+    opened = Store(store or folder / FILE)
     try:
         told = translator(default())("{messages} messages are tried once more by the monitor that runs")
         show(told.format(messages=send_again(opened)))

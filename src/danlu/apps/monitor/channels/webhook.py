@@ -16,14 +16,14 @@ class Webhook(WebChannel):
 
     sign: str = Field(
         default="",
-        description="a secret, or $NAME: the header X-Signature is the HMAC-SHA256 of the key and it, in hexadecimal",
+        description="a secret, or $NAME: the header X-Signature has the HMAC-SHA256 of key and title, in hexadecimal",
         repr=False,
     )
 
     def send(self, message: Message) -> None:
         """Post the alert; any answer from 200 to 299 takes it."""
         headers = {"Idempotency-Key": message.key}
-        body = message.plain | {"text": message.text}
+        body = message.plain | {"title": message.title, "text": message.text}
         if self.sign:
             signed = json.dumps([message.key, message.title], ensure_ascii=False).encode()
             headers["X-Signature"] = hmac.new(secret(self.sign).encode(), signed, hashlib.sha256).hexdigest()
