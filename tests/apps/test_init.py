@@ -140,7 +140,7 @@ REFUSED = [
     ("classify", "ids.csv", [], r"which is which.*: danlu init classify ids\.csv text=1 label=2"),
     ("classify", "reviews.csv", ["label=same"], r"'same' holds only the label 'x'.*: danlu init .* label=opinion"),
     ("classify", "few.csv", [], r"few\.csv: of 3 records none can be held out to test a model; give 10 at least"),
-    ("classify", "at.csv", [], "the name '@text' begins with @, which means a stage in recipes; rename it"),
+    ("multilabel", "at.csv", [], "the name '@text' begins with @, which means a stage in recipes; rename it"),
     ("classify", "unseen", [], r"unseen/test\.csv: has the label '新'.*: danlu init classify unseen test=none"),
     ("multilabel", "named", [], r"such data suit the task classify: danlu init classify named"),
     ("classify", "kinds", [], r"kinds: holds files of several kinds \(a\.csv, b\.json\); name one of them"),
@@ -166,7 +166,7 @@ def odd(tmp_path_factory):
         "lines.txt": "".join(f"{text}\n" for text, _ in REVIEWS),
         "ids.csv": rows_of(["id", "said", "seen"], *DATED),
         "few.csv": rows_of(["text", "label"], ["好书", "a"], ["坏了", "b"], ["贵了", "b"]),
-        "at.csv": rows_of(["@text", "label"], *map(list, REVIEWS)),
+        "at.csv": rows_of(["@text", "label"], *([text, label] for text, _ in REVIEWS for label in ("快", "稳"))),
         "unseen/train.csv": rows_of(["text", "label"], *map(list, REVIEWS)),
         "unseen/test.csv": rows_of(["text", "label"], ["没见过", "新"], ["很好的", "好"], ["很差的", "差"]),
         "named/good.txt": "".join(f"{text}\n" for text, label in REVIEWS),
@@ -204,6 +204,14 @@ def test_a_recipe_is_written_over_only_if_asked(tmp_path):
     assert start(tmp_path, "classify", "reviews.txt", "encoding=utf-8")["clean"]["data"]["encoding"] == "utf-8"
 
 
+@pytest.mark.parametrize("split", ["train", "训练", "训练集"])
+def test_what_is_made_of_a_file_that_is_named_by_its_split_alone_has_the_name_of_its_folder(tmp_path, split):
+    (tmp_path / "评论").mkdir()
+    (tmp_path / "评论" / f"{split}.csv").write_text(rows_of(["text", "label"], *map(list, REVIEWS)), "utf-8")
+    with contextlib.chdir(tmp_path):
+        assert init("classify", f"评论/{split}.csv", places=[]).path == Path("评论.yaml")
+
+
 def test_recipe_and_command_speak_chinese(tmp_path, capsys):
     between_tabs(tmp_path)
     with contextlib.chdir(tmp_path):
@@ -220,9 +228,7 @@ def test_recipe_and_command_speak_chinese(tmp_path, capsys):
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs"]), min_size=1, max_size=12).filter(
-    lambda name: (
-        not name.startswith("@") and not name.isdigit() and name.strip("\u200b\u200c\u200d\u2060\ufeff") == name
-    )
+    lambda name: not name.isdigit() and name.strip("\u200b\u200c\u200d\u2060\ufeff") == name
 )
 NAMES_IN_YAML = st.sampled_from(
     [
@@ -240,6 +246,7 @@ NAMES_IN_YAML = st.sampled_from(
         '"q"',
         "a,b",
         "标签：一",
+        "@标签",
         "<<",
         "=",
         "&a",
@@ -258,7 +265,7 @@ def test_hostile_names_come_back_as_they_were(names, file):
         with contextlib.chdir(place):
             init("classify", path, ["text=0", "label=1"], output=Path("r.yaml"), places=[])
             written = read("r.yaml").stages["clean"].to_plain()["data"]
-        assert written["path"] == path
+        assert written["path"].removeprefix("./") == path
         if written["header"] is None:  # of some of these nobody would say that they are names
             assert {"text": "text", "label": "label"} | written["columns"] == {"text": names[0], "label": names[1]}
         else:

@@ -105,7 +105,8 @@ def test_each_form_gives_its_text(folder: Path) -> None:
     assert found["tickets.csv#9"].facts == {
         "file": "tickets.csv", "id": "9", "question": "How to pay?", "answer": "By card."
     }  # fmt: skip
-    assert (found["rows.jsonl#1"].text, found["rows.jsonl#2"].facts) == ("第一行", {"file": "rows.jsonl", "n": "3"})
+    assert found["rows.jsonl#1"].text == "第一行\nkind: a"
+    assert found["rows.jsonl#2"].facts == {"file": "rows.jsonl", "n": "3"}
     assert found["book.pdf"].text == "第一页 见龙在田\fsecond page"
     assert found["contract.docx"].text == "合同第一条\n金额\t100元\n最后一条"
     assert len(found) == 9
@@ -274,3 +275,19 @@ def test_the_file_of_a_row_is_the_one_that_it_stands_in(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,text,file\n1,foo bar,other.txt\n", encoding="utf-8")
     (found,) = documents_in(tmp_path / "a.csv", "a.csv", [])
     assert found.facts == {"id": "1", "file": "a.csv"}
+
+
+def test_columns_beside_a_text_are_found_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    rows = ["id,title,content,price,warranty", "1,Kettle K7,A kettle of steel.,39 crowns,"]
+    rows += ["2,Lamp L2,A lamp.,12 crowns,2 years", f"3,Book,A book.,1 crown,{'x' * 10_001}"]
+    (tmp_path / "docs" / "goods.csv").write_text("\n".join(rows))
+    with Index.open(tmp_path / "index") as index:
+        assert index.refresh(tmp_path / "docs").unread == []
+        texts = [document.text for name in index.names() if (document := index.document(name)) is not None]
+        assert texts == [
+            "A kettle of steel.\nprice: 39 crowns",
+            "A lamp.\nprice: 12 crowns\nwarranty: 2 years",
+            "A book.\nprice: 1 crown",
+        ]
+        assert index.search("warranty")[0].document == "goods.csv#2"

@@ -2,11 +2,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import Written, keyed, overridden, references, sentences, written
 from danlu.refusal import Refusal
+from danlu.stages.stage import Reference
 
 TOP = ["name", "seed"]
 
@@ -109,19 +110,34 @@ def test_text_that_yaml_takes_for_something_else_is_told_how_to_be_quoted(text: 
     assert "\"regex='" in told or "\"KEY='TEXT'\"" in told
 
 
+class _Inner(Part):
+    bundle: str
+
+
+class _Section(Part):
+    data: str
+    more: tuple[_Inner | Reference, ...] = ()
+    by_name: dict[str, Reference] = Field(default={})
+    tokens: tuple[str, ...] = ()
+    names: dict[str, str | list[str]] = Field(default={})
+    text: str = "@ home"
+    mail: str = "a@b"
+    at: str = "@"
+
+
 def test_references_are_found_wherever_they_stand() -> None:
-    section = {
-        "data": "@clean",
-        "more": [{"bundle": "@fit"}, "@clean:test"],
-        "text": "@ home",
-        "mail": "a@b",
-        "at": "@",
-    }
+    section = _Section(data="@clean", more=(_Inner(bundle="@fit"), "@clean:test"), by_name={"a": "@fit"})
     assert list(references(section)) == [
         (("data",), "clean"),
         (("more", 0, "bundle"), "fit"),
         (("more", 1), "clean"),
+        (("by_name", "a"), "fit"),
     ]
+
+
+def test_texts_in_lists_and_mappings_may_begin_as_references_do() -> None:
+    section = _Section(data="clean.csv", tokens=("@USER", "HTTPURL"), names={"0": "@a", "1": ["@b"]})
+    assert list(references(section)) == []
 
 
 def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Each step up to a training's first, by itself; and a run that is watched."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ import torch
 import danlu
 from danlu.data.corpus.prepared import save_split
 from danlu.data.reading.format import Format
+from danlu.engine.engines.torch import TorchNetwork
 from danlu.model.source import Source
 from danlu.refusal import Refusal
+from danlu.stages.alike import SaidAlike
 from danlu.stages.ready import (
     Learnt,
     Prepared,
@@ -27,10 +30,12 @@ from danlu.stages.ready import (
 )
 from danlu.stages.recipe import read
 from danlu.stages.run import plan
+from danlu.stages.samples import Samples
 from danlu.stages.sources import tokenizer_of
 from danlu.stages.stage import Place, Stage
 from danlu.stages.validating import encoded_as_asked, encoded_to_validate
 from danlu.task.task import Task
+from danlu.text.batching.batch import Batch
 from danlu.train.events import Event, Stopped, Validated
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
@@ -165,6 +170,34 @@ def test_what_cannot_be_validated_is_told(made: SimpleNamespace) -> None:
     assert len(encoded_to_validate(RECORDS[8:], known, 16)) == len(RECORDS[8:])
     with pytest.raises(Refusal, match="validation data, record 1: the label 'so-so' is not among"):
         encoded_to_validate([{"text": "好", "label": "so-so"}], known, 16)
+
+
+def test_what_is_validated_is_cut_where_what_is_learnt_is(
+    made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model that takes longer rows than a batch has room for."""
+    model = made.source.model_copy(update={"architecture": "gpt2", "positions": 256}).to_plain()
+    texts = [{"text": "好看 精彩 " * 40}] * 2
+    data = {"kind": "jsonl", "path": str(tmp_path / "long.jsonl")}
+    (tmp_path / "long.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    section: dict[str, Any] = {"kind": "train", "data": "@clean", "validation": data, "tokenizer": "@vocab"}
+    section |= {"model": model, "task": "causal_lm", "train": {"batch_tokens": 32, "precision": "float32"}}
+    stage: Any = Stage.model_validate(section)
+    place, seen = replace(made.place, folder=tmp_path / "model"), list[int]()
+    ready = stage.ready(place)
+    forward = TorchNetwork.forward
+
+    def spied(network: TorchNetwork, task: Task, batch: Batch) -> Any:
+        seen.append(batch.inputs["input_ids"].shape[1])
+        return forward(network, task, batch)
+
+    monkeypatch.setattr(TorchNetwork, "forward", spied)
+    with ExitStack() as stack:
+        samples = Samples(tmp_path, writes=False)
+        found = stage._validation(stack, ready, 0, place, samples, SaidAlike()).measure()
+    assert 16 < max(seen) <= 32
+    assert found["perplexity"] > 1
+    assert ready.prepared.task.max_length is None, "what is served reads as much as the model allows"
 
 
 def test_a_training_is_ready_with_all_of_it_and_restored_where_it_stood(made: SimpleNamespace) -> None:

@@ -82,6 +82,21 @@ def test_each_mistake_is_one_sentence(recipe: dict[str, Any], overrides: list[st
     assert "validation error" not in message
 
 
+def test_labels_and_tokens_may_begin_with_an_at_sign() -> None:
+    tokenizer = {"kind": "extended", "base": {"kind": "bpe"}, "special": ["@USER", "HTTPURL"], "tokens": ["@user"]}
+    data = {"kind": "jsonl", "path": "a.jsonl", "columns": {"text": "@text"}, "constants": {"label": "@a"}}
+    model = {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": {"kind": "scratch"}}
+    stages = {
+        "clean": {"kind": "prepare", "data": data},
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": tokenizer},
+        "model": model | {"task": {"kind": "classify", "labels": ["@a", "b"]}},
+    }
+    sound = read({"name": "r", "stages": stages})
+    assert [referenced(stage) for stage in sound.stages.values()] == [[], ["clean"], ["clean", "vocab"]]
+    plain = {name: stage.to_plain() for name, stage in sound.stages.items()}
+    assert read({"name": "r", "stages": plain}) == sound
+
+
 def test_several_mistakes_are_a_line_each(recipe: dict[str, Any]) -> None:
     message = _message(recipe, "count.rate=x", "double.times=y")
     assert [line.split(": ")[1] for line in message.splitlines()] == ["stages.count.rate", "stages.double.times"]

@@ -131,8 +131,8 @@ def guess(
     except Unfit as failed:
         given = first if alone else find_files(data).splits["train"][0]  # with what names say, for other tasks
         raise Refusal(refused.sentence(task, data, given, failed, stated)) from None
-    constants = [value for given in files.splits["train"] for value in given.fixed.get("constants", {}).values()]
-    refused.reserved([*found.columns.values(), *constants])
+    if "group" in found.settings:
+        refused.reserved(str(found.settings["group"]))
     splits, left_out = _fitting(task, files, stated, found, {name for name in _GIVEN if name in settings})
     sections = {name: [_section(each, found) for each, found in reads] for name, reads in splits.items()}
     counted = measured(
@@ -142,7 +142,6 @@ def guess(
         counted = replace(counted, labels=Counter(), scarce=Counter())
     _refuse_unseen(task, data, sections, counted)
     classes = names_in(files.class_list, list(counted.labels), whole=counted.whole) if files.class_list else {}
-    refused.reserved([*classes.values()])
     if classes:
         sections = {name: [each | {"names": classes} for each in given] for name, given in sections.items()}
     nested = _refuse_unlearnable(task, data, found, counted)
@@ -265,7 +264,7 @@ def _name(data: str) -> str:
     path = Path(data.partition(":")[2] if data.startswith("package:") else data.rstrip("/"))
     stem = path.name.partition(".")[0]
     parent = path.absolute().parent.name
-    return _checked(parent if split_of(stem) and re.fullmatch(r"\W*\w{3,10}\W*", stem) and parent else stem)
+    return _checked(parent if split_of(stem) and re.fullmatch(r"\W*\w{2,10}\W*", stem) and parent else stem)
 
 
 def _checked(name: str) -> str:

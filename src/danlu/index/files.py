@@ -18,6 +18,9 @@ from danlu.index.docx_text import text_of_docx
 from danlu.index.pdf_text import text_of_pdf
 from danlu.refusal import Empty, Refusal
 
+READ = 2
+"""Of what files give; one that an older danlu has read is read anew."""
+
 LARGEST = 2**28
 """Bytes of a file that is read."""
 
@@ -132,19 +135,22 @@ def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[D
 
 
 def _of_rows(records: list[Record], name: str, unread: list[tuple[str, str]]) -> list[Document]:
-    """A document of each row; ids are those of a column, if it has one for each. What cannot be kept is `unread`."""
+    """A document of each row; ids are those of a column, if it has one for each. What cannot be kept is `unread`.
+
+    Its text is that of a column of this name, and what the others say by their names; a title is found by itself.
+    """
     texts = [{key: _shown(value) for key, value in record.items() if value is not None} for record in records]
     keys = next(
         (column for column in _IDS if len({row.get(column, "").strip() for row in texts} - {""}) == len(texts)), None
     )
     found, left = [], list[str]()
     for number, row in enumerate(texts, 1):
-        title = next((row[column] for column in _TITLES if row.get(column, "").strip()), "")
-        text = next((row[column] for column in _TEXTS if row.get(column, "").strip()), None)
-        if text is None:
-            told = {column: value for column, value in row.items() if column != keys and value.strip()}
-            text = "\n".join(f"{column}: {value}" for column, value in told.items())
-        short = {column: value for column, value in row.items() if len(value) <= LONGEST_FACT and value != text}
+        told = {column: value for column, value in row.items() if value.strip()}
+        titled, main = (next((column for column in names if column in told), "") for names in (_TITLES, _TEXTS))
+        short = {column: value for column, value in row.items() if len(value) <= LONGEST_FACT and column != main}
+        named = short.keys() - {keys, titled} if main else told.keys() - {keys}
+        lines = [f"{column}: {value}" for column, value in told.items() if column in named]
+        title, text = told.get(titled, ""), "\n".join([told[main], *lines] if main else lines)
         facts = dict(list(short.items())[: MOST_FACTS - 1]) | {"file": name}
         document = f"{name}#{row[keys].strip() if keys else number}"
         title = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import danlu
 from danlu.data.characters.word_cutting import Borders
 from danlu.index.chunks import chunks
 from danlu.index.document import Document
 from danlu.index.embedding import Embedder
-from danlu.index.files import documents_in, files_in
+from danlu.index.files import READ, documents_in, files_in
 from danlu.index.store import FORMAT, Prepared, Session, Store, tokens_of
 from danlu.index.tokens import VERSION
+from danlu.machine.extra import NotInstalled
 from danlu.machine.files import sha256
 from danlu.refusal import Empty, Refusal
 
@@ -26,6 +28,10 @@ IN_PART = "in part"
 """In place of the digest of a file that is to be looked at again."""
 
 _KNOWN = "SELECT path, digest, documents FROM danlu_files"
+_MARK = (
+    "INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, '[]') "
+    "ON CONFLICT (path) DO UPDATE SET digest = excluded.digest"
+)
 
 
 @dataclass
@@ -180,21 +186,50 @@ class Intake:
         there = set()
         for name, path in files_in(folder, done.unread):
             there.add(name)
+            unread: list[tuple[str, str]] = []
+            read = None
             try:
-                digest = sha256(path)
-                if known.get(name) != digest:
-                    told = len(done.unread)
-                    documents = documents_in(path, name, done.unread)
-                    yield Change(documents, name, digest if len(done.unread) == told else IN_PART)
-            except (Refusal, OSError) as error:
-                done.unread.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{name}: ")))
-                if isinstance(error, Empty) and name in known:
-                    yield Change((), name)
+                read = _read(path, name, known.get(name, ""), unread)
+            except OSError as error:
+                unread.append((name, str(error)))
             except Exception as error:  # what one file does to its reader is not to keep the others from being read
-                done.unread.append((name, f"its reader failed ({type(error).__name__}); save it anew"))
+                unread.append((name, f"its reader failed ({type(error).__name__}); save it anew"))
+            done.unread += unread
+            if read is None:
+                continue
+            documents, digest = read
+            if documents is not None:
+                yield Change(documents, name, digest)
+                continue
+            with self._store.writing() as session:
+                session.many(_MARK, [(name, digest)])
         closed = tuple(name for name, _ in done.unread if name.endswith("/"))
         there |= {name for name, _ in done.unread}
         yield from (Change((), name) for name in known if name not in there and not name.startswith(closed))
+
+
+def _read(
+    path: Path, name: str, kept: str, unread: list[tuple[str, str]]
+) -> tuple[Sequence[Document] | None, str] | None:
+    """The documents of a file and its digest, if that is not the one that was `kept`; None: they stay.
+
+    What could not be read, or not in full, is read again when the file has changed, or danlu has.
+    """
+    digest = f"{READ} {sha256(path)}"
+    tried = f"{digest}, unread by danlu {danlu.__version__}: "
+    if kept.startswith(tried):
+        unread += [(name, why) for why in json.loads(kept.removeprefix(tried))]
+    if kept == digest or unread:
+        return None
+    documents: Sequence[Document] | None = None
+    try:
+        documents = documents_in(path, name, unread)
+    except Refusal as refusal:
+        unread.append((name, str(refusal).removeprefix(f"{path}: ").removeprefix(f"{name}: ")))
+        if isinstance(refusal, NotInstalled):
+            return None
+        documents = () if isinstance(refusal, Empty) else None
+    return documents, tried + json.dumps([why for _, why in unread]) if unread else digest
 
 
 def _read_as(title: str, passage: str) -> str:
@@ -209,9 +244,9 @@ def _of_files(session: Session, changes: Sequence[Change]) -> list[str]:
 
 
 def _keep_file(session: Session, file: str, digest: str, documents: Sequence[str]) -> None:
-    """Keep what a file was and which documents came of it; one without any is forgotten."""
+    """Keep what a file was and which documents came of it; one without a digest is forgotten."""
     session.many("DELETE FROM danlu_files WHERE path = ?", [(file,)])
-    if documents:
+    if digest:
         names = json.dumps(list(dict.fromkeys(documents)), ensure_ascii=False)
         session.many("INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, ?)", [(file, digest, names)])
 

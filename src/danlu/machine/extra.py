@@ -8,16 +8,20 @@ from typing import Any
 from danlu.refusal import Refusal
 
 
+class NotInstalled(Refusal):
+    """What is lacking is a package, not something in what was given."""
+
+
 def needed(module: str, extra: str, what: str) -> Any:
     """Import a module that `what` needs.
 
     Raises:
-        Refusal: it is not installed; names the extra that brings it.
+        NotInstalled: names the extra that brings it.
     """
     try:
         return import_module(module)
     except ImportError:
-        raise Refusal(
+        raise NotInstalled(
             f"{what} needs the package '{module.partition('.')[0]}'; run: pip install 'danlu[{extra}]'"
         ) from None
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from danlu.machine.door import opened
 from danlu.recipe.part import nearest
@@ -133,16 +133,35 @@ def keyed(settings: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def references(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
-    """Every `@stage` or `@stage:split` within plain values: where it stands, and the stage's name."""
-    if isinstance(value, str) and _REFERENCE.fullmatch(value):
-        yield keys, value[1:].partition(":")[0]
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from references(item, (*keys, key))
-    elif isinstance(value, list | tuple):
-        for position, item in enumerate(value):
-            yield from references(item, (*keys, position))
+def references(part: BaseModel, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """Every `@stage` or `@stage:split` in a part and the parts in it: where it stands, and the stage's name.
+
+    A text in a list or a mapping is one only where the field's type says so: labels and tokens may begin with @ too.
+    """
+    for name, field_of in type(part).model_fields.items():
+        value = getattr(part, name)
+        if isinstance(value, str) and _REFERENCE.fullmatch(value):
+            yield (*keys, name), value[1:].partition(":")[0]
+        else:
+            yield from _within(value, (*keys, name), texts=_may_refer(field_of.annotation))
+
+
+def _within(value: Any, keys: Keys, *, texts: bool) -> Iterator[tuple[Keys, str]]:
+    """The references in a value that is no text; `texts` in lists and mappings may be some."""
+    if isinstance(value, BaseModel):
+        yield from references(value, keys)
+    elif isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            if not isinstance(item, str):
+                yield from _within(item, (*keys, key), texts=texts)
+            elif texts and _REFERENCE.fullmatch(item):
+                yield (*keys, key), item[1:].partition(":")[0]
+
+
+def _may_refer(annotation: Any) -> bool:
+    """Whether a type holds one whose texts are references alone."""
+    pattern = str(getattr(annotation, "pattern", None))
+    return pattern.startswith("^@") or any(map(_may_refer, get_args(annotation)))
 
 
 def sentences(error: ValidationError, recipe: Written) -> str:

@@ -1,6 +1,7 @@
 """The body of a request: bounded, plain, and of the keys that its route takes."""
 
 import asyncio
+import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
@@ -90,10 +91,24 @@ async def raw(request: Request, most: int, ends: float) -> bytes:
     return b"".join(parts).removeprefix(BOM_UTF8)
 
 
-def plain(data: bytes, where: str = "the body") -> dict[str, Any]:
-    """The object that some bytes hold. Raises `Problem` for what is no JSON, or none that can be written again."""
+CUT = frozenset({"/v1/completions"})
+"""Paths to which editors send what stands beside a cursor, cut by units of UTF-16 wherever they like."""
+_HALF = re.compile(
+    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}",
+    re.DOTALL,
+)
+"""What a backslash begins in JSON: as the first group all but half of a surrogate pair."""
+
+
+def plain(data: bytes, where: str = "the body", *, cut: bool = False) -> dict[str, Any]:
+    """The object that some bytes hold; where texts were `cut`, without the halves of characters that are left.
+
+    Raises:
+        Problem: it is no JSON, or none that can be written again.
+    """
     try:
-        value = parse(data.decode("utf-8"), where)
+        text = data.decode("utf-8")
+        value = parse(_HALF.sub(r"\1", text) if cut else text, where)
     except UnicodeDecodeError:
         raise Problem(400, "not_utf8", f"{where}: is no UTF-8") from None
     except Refusal as refusal:

@@ -18,7 +18,7 @@ from fastapi.responses import Response
 
 from danlu.model.form_trial import FormTrial
 from danlu.serve.asking import CLIENT_GONE, Asking, Gone
-from danlu.serve.body import plain, raw, refuse_many
+from danlu.serve.body import CUT, plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
 from danlu.serve.foreign import guest, refuse_foreign, refuse_other_kinds
 from danlu.serve.gate import Gate
@@ -122,7 +122,7 @@ class Service:
             stack.enter_context(self.gate.entered())
             if json_body:
                 data = await raw(request, self.limits.body, asking.ends)
-                call.value = await asking.done(len(data), lambda: plain(data))
+                call.value = await asking.done(len(data), lambda: plain(data, cut=route in CUT))
                 refuse_many(call.value, self.limits.records)
             response = await work(call)
         except Gone:

@@ -57,19 +57,30 @@ def read(source: str | Path | Mapping[str, Any] | Written, overrides: Sequence[s
     Raises:
         Refusal: one line for each mistake, with the file, the line and the key.
     """
-    plain = overridden(written(source), overrides, [key for key in Recipe.model_fields if key != "stages"])
+    plain = with_overrides(source, overrides)
     _refuse_unknown_keys(plain)
     try:
         recipe = Recipe.model_validate(plain.data)
     except ValidationError as error:
         raise Refusal(sentences(error, plain)) from error
-    _check_references(plain)
+    _check_references(recipe, plain)
     return recipe
+
+
+def with_overrides(
+    source: str | Path | Mapping[str, Any] | Written, overrides: Sequence[str] | Mapping[str, Any]
+) -> Written:
+    """The recipe as `read` checks it.
+
+    Raises:
+        Refusal: there is no such file, it is no YAML, or an override is none.
+    """
+    return overridden(written(source), overrides, [key for key in Recipe.model_fields if key != "stages"])
 
 
 def referenced(part: Part) -> list[str]:
     """The names of the stages that a stage, or a part of one, refers to, each once, in the order of the section."""
-    return list(dict.fromkeys(name for _, name in references(part.to_plain())))
+    return list(dict.fromkeys(name for _, name in references(part)))
 
 
 def _refuse_unknown_keys(plain: Written) -> None:
@@ -80,8 +91,8 @@ def _refuse_unknown_keys(plain: Written) -> None:
             raise Refusal(f"{plain.place((key,))}: unknown key '{key}'{hint}; the keys are: {', '.join(known)}")
 
 
-def _check_references(plain: Written) -> None:
-    stages = plain.data["stages"]
+def _check_references(recipe: Recipe, plain: Written) -> None:
+    stages = recipe.stages
     earlier: list[str] = []
     for name, section in stages.items():
         for keys, wanted in references(section, ("stages", name)):

@@ -8,7 +8,8 @@ from servers import Live
 
 from danlu.apps.code.completion import Place, asked
 from danlu.apps.code.context import Parts
-from danlu.apps.code.repository import Source, read_repository
+from danlu.apps.code.repository import MOST_BYTES, Source, read_repository
+from danlu.apps.code.routes import OPEN
 from danlu.bundle.bundle import Bundle
 
 POLICY: dict[str, Any] = {"kind": "greedy", "max_new_tokens": 40}
@@ -89,7 +90,6 @@ def test_a_suffix_is_refused_in_a_sentence_where_no_gap_can_be_filled(without_ga
         ({"prompt": 3}, "prompt"),
         ({"prompt": ["a", "b"]}, "expected one text"),
         ({"files": [{"path": "a"}]}, "files.0.text"),
-        ({"files": [{"path": "a", "text": "b"}] * 33}, "files"),
         ({"sufix": "a"}, "'sufix' is no key of this request; did you mean 'suffix'?"),
         ({"max_tokens": 0}, "max_tokens"),
     ],
@@ -98,3 +98,46 @@ def test_wrong_requests_are_sentences(live: Live, more: dict[str, Any], sentence
     told = live.post("/v1/completions", {**body(Place("a", None)), **more})
     assert told.status_code == 400
     assert sentence in told.json()["error"]["message"]
+
+
+def test_files_that_are_too_many_or_too_long_are_left_out(live: Live, gaps: list[tuple[Place, str]]) -> None:
+    place, _ = gaps[2]
+    near = {"path": "other.py", "text": "def double_price(price):\n    return 2 * price\n"}
+    long = {"path": "long.py", "text": near["text"] + " " * MOST_BYTES}
+    others = [{"path": f"{number}.py", "text": "x"} for number in range(OPEN - 1)]
+
+    def used(files: list[dict[str, str]]) -> int:
+        return int(live.post("/v1/completions", body(place, files=files)).json()["usage"]["prompt_tokens"])
+
+    alone, helped = used([]), used([near])
+    assert alone < helped
+    assert used([long, *others, near]) == helped
+    assert used([*others, {"path": "last.py", "text": "x"}, near]) == used([long]) == alone
+
+
+def test_line_ends_of_windows_are_read_as_they_were_learnt_and_given_back(
+    live: Live, gaps: list[tuple[Place, str]]
+) -> None:
+    place, middle = gaps[1]
+    assert "\n" in middle
+    place_there = Place(
+        place.before.replace("\n", "\r\n"), (place.behind or "").replace("\n", "\r\n"), "sums\\price.py"
+    )
+    told = live.post("/v1/completions", body(place_there)).json()
+    assert told["usage"] == live.post("/v1/completions", body(place)).json()["usage"]
+    assert told["choices"][0]["text"] == middle.replace("\n", "\r\n")
+    streamed = live.post("/v1/completions", body(place_there, stream=True)).text
+    events = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
+    assert "".join(each["choices"][0]["text"] for each in events) == middle.replace("\n", "\r\n")
+    cut = live.post("/v1/completions", body(place_there, stop="\r\n")).json()["choices"][0]["text"]
+    assert cut == middle.partition("\n")[0]
+
+
+def test_half_of_a_character_that_an_editor_has_cut_is_not_read(live: Live, gaps: list[tuple[Place, str]]) -> None:
+    place, middle = gaps[0]
+    asked_for = json.dumps(body(place) | {"prompt": f"@{place.before}", "suffix": f"{place.behind}@"})
+    cut = asked_for.replace('"@', '"\\ude00', 1).replace('@"', '\\ud83d"', 1)
+    with live.client() as client:
+        told = client.post("/v1/completions", content=cut, headers={"content-type": "application/json"})
+    assert told.status_code == 200, told.text
+    assert told.json()["choices"][0]["text"] == middle

@@ -22,6 +22,18 @@ SPLITS = [
     ("values.csv", None),
     ("device.csv", None),
     ("reviews.csv", None),
+    ("训练集.csv", "train"),
+    ("酒店评论训练集.csv", "train"),
+    ("评论_训练.csv", "train"),
+    ("訓練資料集.csv", "train"),
+    ("验证集.tsv", "validation"),
+    ("校验.tsv", "validation"),
+    ("开发集.txt", "validation"),
+    ("测试集1.json", "test"),
+    ("test_测试数据.json", "test"),
+    ("验证码.csv", None),
+    ("软件测试.csv", None),
+    ("训练营.csv", None),
 ]
 
 
@@ -62,6 +74,8 @@ FOLDERS = [
     (["train/a.csv", "train_part2/a.csv", "train.v3/a.csv", "dev/a.csv"], {"train": 3, "validation": 1}),
     (["train/a.csv", "train_old/b.jsonl", "dev/a.csv"], {"train": 1, "validation": 1}),
     (["train-1/a.csv", "train-2/a.csv", "test/a.csv", "train_logs/a.log"], {"train": 2, "test": 1}),
+    (["训练集.csv", "测试集.csv"], {"train": 1, "test": 1}),
+    (["训练集/a.csv", "验证集/a.csv", "测试集/a.csv"], {"train": 1, "validation": 1, "test": 1}),
 ]
 
 
@@ -89,6 +103,8 @@ BESIDE = [
         ["train-00001-of-00002.parquet", "test-00000-of-00001.parquet"],
         ["test-00000-of-00001.parquet"],
     ),
+    ("训练集.csv", ["验证集.csv", "测试集.csv"], ["测试集.csv", "验证集.csv"]),
+    ("酒店训练集.csv", ["书训练集.csv", "酒店测试集.csv", "书测试集.csv"], ["酒店测试集.csv"]),
 ]
 
 
@@ -132,6 +148,19 @@ def test_names_of_files_and_folders_are_labels_where_the_task_has_some(tmp_path)
         for labelled in (True, False):
             given = find_files(str(folder), labelled=labelled).splits["train"]
             assert ["constants" in each.fixed for each in given] == [labelled] * 2
+
+
+@pytest.mark.parametrize("names", [["训练集.txt", "测试集.txt"], ["train_1.txt", "train_2.txt"]])
+def test_a_split_is_no_label(names, tmp_path):
+    found = find_files(str(made(tmp_path, names)))
+    assert not [given for each in found.splits.values() for given in each if given.fixed]
+
+
+@pytest.mark.parametrize("names", [["train/训练集1.txt", "train/训练集2.txt"], ["test_1.txt", "test_2.txt"]])
+def test_parts_of_a_split_are_neither_labels_nor_documents(names, tmp_path):
+    (given,) = find_files(str(made(tmp_path, names))).splits["train"]
+    assert given.path.endswith("*.txt")
+    assert not given.fixed
 
 
 def test_files_of_several_kinds_and_none_are_refused(tmp_path):

@@ -98,6 +98,8 @@ def test_right_texts_are_told_of_what_is_answered_by_a_threshold_of_others(
     monkeypatch.setattr(fitting, "fitted", told)
     done = fit(knowledge, inside, refuse=0.9)
     assert (done.asked, done.right, done.holding, done.shared) == (2, 1, 1, 1.0)
+    inside[1], inside[3] = Question("What weighed 812 grams?", answers=("812 grams",)), inside[1]
+    assert fit(knowledge, inside, refuse=0.9).holding == 2  # where a line ends within it too
 
 
 def test_the_command_tells_all_rates(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

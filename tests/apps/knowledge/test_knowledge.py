@@ -150,6 +150,52 @@ def test_a_question_that_follows_is_read_by_what_the_one_before_was_about(knowle
     assert third.grounded.question == "Who is the king?"
 
 
+@pytest.mark.parametrize(
+    ("before", "question", "how", "text"),
+    [
+        (Turn("When does the last ferry leave?", "ferry"), "And how much does it cost?", "pronoun", "two crowns"),
+        (Turn("Who founded the library?", "the library"), "And when is it closed?", "pronoun", "on Mondays"),
+        (Turn("Who founded the library?", "the library"), "And how many books does it hold?", "pronoun", "forty-one"),
+        (Turn("听雨茶馆是谁创办的？", "听雨茶馆"), "那它几点关门呢？", "pronoun", "九点半关门"),
+        (Turn("听雨茶馆是谁创办的？", "听雨茶馆"), "几点关门呢？", "about", "九点半关门"),
+        (Turn("渡船末班是几点？", "渡船"), "那什么时候停航呢？", "about", "七级"),
+        (Turn("听雨茶馆是谁创办的？", "听雨茶馆"), "那图书馆呢？", "instead", "1956"),
+        (
+            Turn("When does the ferry run?", "the ferry"),
+            "What does it cost to have furniture fetched?",
+            "pronoun",
+            "twelve",
+        ),
+        (
+            Turn("When does the ferry run?", "the ferry"),
+            "What does it cost to return a bicycle late?",
+            "as_asked",
+            "the bicycle",
+        ),
+        # what nothing says of that, or of another thing
+        (Turn("When does the last ferry leave?", "ferry"), "And the zoo?", "instead", ""),
+        (Turn("When does the last ferry leave?", "ferry"), "What about dogs?", "instead", ""),
+        (Turn("听雨茶馆是谁创办的？", "听雨茶馆"), "动物园呢？", "instead", ""),
+        (Turn("Who is the lifeguard?", "the lifeguard"), "When was it founded?", "pronoun", ""),
+        (Turn("Who founded the library?", "the library"), "Who leads the IT department?", "as_asked", ""),
+        (Turn("听雨茶馆是谁创办的？", "听雨茶馆"), "我应该怎么办借书证？", "as_asked", ""),
+    ],
+)
+def test_a_question_that_follows_gets_an_answer_of_its_own_or_none(
+    before: Turn, question: str, how: str, text: str, knowledge: Knowledge
+) -> None:
+    found = knowledge.ask(question, before)
+    assert (found.how, found.grounded.answered) == (how, bool(text))
+    assert text in found.grounded.text
+    assert stands(knowledge, found)
+
+
+def test_a_sentence_that_goes_on_in_the_next_line_is_answered_whole(knowledge: Knowledge) -> None:
+    found = knowledge.ask("What weighed 812 grams?")
+    assert found.grounded.text == "In 2019 the winner weighed 812\ngrams and was grown by Mira Tolland."
+    assert stands(knowledge, found)
+
+
 def test_a_bundle_of_answer_points_and_a_threshold_of_other_models_is_not_used(
     place: Path, tiny_bundle: Callable[[str], Path]
 ) -> None:

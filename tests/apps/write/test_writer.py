@@ -89,6 +89,20 @@ def test_a_brief_says_what_is_asked_in_the_language_of_the_wish(tmp_path: Path) 
         read_form(tmp_path / "none")
 
 
+def test_a_form_is_read_by_characters_and_as_editors_on_windows_save_it(tmp_path: Path) -> None:
+    form = tmp_path / "form.txt"
+    for more in (9_950, 9_951, 9_952):
+        text = "{keywords}\n" + "写" * (more - 11) + "\n{words}"
+        form.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+        assert read_form(form) == text
+    form.write_text("{keywords}" + "写" * 9_991, encoding="utf-8")
+    with pytest.raises(Refusal, match="has more than 10,000 characters"):
+        read_form(form)
+    form.write_bytes("{keywords} 编".encode("gb18030"))
+    with pytest.raises(Refusal, match="is no UTF-8"):
+        read_form(form)
+
+
 def test_drafts_stand_by_words_then_length_then_score_and_those_alike_come_later() -> None:
     wish = Wish(words=("light",), at_least=3, at_most=6, drafts=4)
     texts = [

@@ -1,12 +1,10 @@
 """What is asked of a model for a place in a file: as the editor has it, with the nearest lines and those of others."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from danlu.apps.bundles import Role
 from danlu.apps.code.context import Part, Parts, with_part
 from danlu.apps.code.fit import fitted, last_lines
-from danlu.apps.code.repository import Source
 from danlu.bundle.answering import Answering
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -65,7 +63,7 @@ def asked(place: Place, parts: Parts | None, tokenizer: Tokenizer, limit: int, w
     if behind:
         sentinels(tokenizer)
     room = max(2, limit - min(writes, limit // 2))
-    part = parts.like(place.path, place.before) if parts is not None else None
+    part = parts.like(place.path, place.before, behind) if parts is not None else None
     if part is not None:
         part = Part(part.path, last_lines(part.text, tokenizer, int(room * PART)), part.names)
     above = with_part(part, place.path, "")
@@ -74,9 +72,3 @@ def asked(place: Place, parts: Parts | None, tokenizer: Tokenizer, limit: int, w
     before, behind = fitted(place.before, behind, tokenizer, room)
     record: Record = {"text": above + before}
     return {**record, "suffix": behind} if behind else record
-
-
-def opened(files: Sequence[Source], place: Place) -> Parts:
-    """Parts of the files that an editor has open, but for the one in which the place is."""
-    near = [file for file in files if file.path != place.path]
-    return Parts(near)

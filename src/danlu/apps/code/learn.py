@@ -1,7 +1,7 @@
 """A model of a repository's code: documents of its files, and the recipe that learns them, which is left beside it."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from danlu.apps.code.context import Parts, with_part
 from danlu.apps.code.repository import Repository, Source, read_repository
 from danlu.bundle import manifest
 from danlu.machine.door import read_json
-from danlu.machine.files import write_text
+from danlu.machine.files import sha256, write_text
 from danlu.machine.seed import generator
 from danlu.recipe.commented import commented
+from danlu.recipe.read import overridden, written
 from danlu.refusal import Refusal
-from danlu.stages.recipe import read
+from danlu.stages.recipe import read, with_overrides
 from danlu.stages.run import run
 from danlu.text import tokenizing
 from danlu.text.batching.middles import SENTINELS, sentinels
@@ -23,7 +24,9 @@ from danlu.text.tokenizing.folder import open_tokenizer
 HELD_OUT = 0.1
 """Of the files: never learnt from, so that one can see what a model makes of them."""
 HELD_OUT_FILE = "held_out.json"
-"""In the folder of what was learnt: which repository that was, and the paths of the files that are held out."""
+"""In the folder of what was learnt: which repository that was, the paths of the files that are held out, and the hash
+of `LEARNT_FILE`; it is written when all is learnt, so that it always tells of the model beside it."""
+LEARNT_FILE = "files.jsonl"
 LINES = 40
 """Of a document; a file has several."""
 WITH_PART = 0.5
@@ -48,10 +51,15 @@ class Split:
 
 def split(files: Sequence[Source]) -> Split:
     """Deal files out by their paths alone, so that a file stays on its side however others change."""
-    out = [file for file in files if generator("held out", file.path).random() < HELD_OUT]
+    drawn = {file.path: generator("held out", file.path).random() for file in files}
+    out = {path for path, number in drawn.items() if number < HELD_OUT}
     if not out and len(files) > 1:
-        out = [max(files, key=lambda file: generator("held out", file.path).random())]
-    return Split([file for file in files if file not in out], out)
+        out = {max(drawn, key=drawn.__getitem__)}
+    return _dealt(files, out)
+
+
+def _dealt(files: Sequence[Source], out: Collection[str]) -> Split:
+    return Split([file for file in files if file.path not in out], [file for file in files if file.path in out])
 
 
 def split_as_learnt(place: Path, root: Path, files: Sequence[Source]) -> Split:
@@ -60,21 +68,21 @@ def split_as_learnt(place: Path, root: Path, files: Sequence[Source]) -> Split:
     What came later is learnt or, where it would be held out now, on none.
 
     Raises:
-        Refusal: `place` does not say what was held out, or another folder was learnt.
+        Refusal: `place` does not say what was held out, another folder was learnt, or a later training broken off.
     """
     told = place / HELD_OUT_FILE
     remedy = "run: danlu app code train REPOSITORY"
     plain = read_json(told, remedy)
-    learnt, paths = plain.get("repository"), plain.get("files")
+    learnt, paths, known = plain.get("repository"), plain.get("files"), plain.get(LEARNT_FILE)
     if not isinstance(learnt, str) or not isinstance(paths, list):
         raise Refusal(f"{told}: does not say which files of which repository are held out; {remedy}")
     if Path(learnt) != root.resolve():
         raise Refusal(f"{root}: {told} is of {learnt}, so files of another folder may have been learnt; give that one")
+    data = place / LEARNT_FILE
+    if known is not None and data.is_file() and sha256(data) != known:  # earlier versions did not tell
+        raise Refusal(f"{told}: is of another training than {data}, which was written anew since; {remedy}")
     out = set(map(str, paths))
-    by_path = split(files)
-    return Split(
-        [file for file in by_path.learnt if file.path not in out], [file for file in files if file.path in out]
-    )
+    return Split(_dealt(split(files).learnt, out).learnt, _dealt(files, out).held_out)
 
 
 def documents(files: Sequence[Source]) -> Iterator[str]:
@@ -99,25 +107,25 @@ def learn(
     `settings` replace those of the recipe, as in `model.train.epochs=5`.
 
     Raises:
-        Refusal: the repository cannot be read or has too little, or the base writes no text.
+        Refusal: the repository cannot be read or has too little, the base writes no text, or a setting is wrong.
     """
+    plain = written(recipe(LEARNT_FILE, base, size))
+    checked = read(overridden(plain, {"clean.data.path": str(place / LEARNT_FILE)}, ()), settings)
     found = read_repository(root)
     say(found.sentence())
     sides = split(found.files)
-    written = [json.dumps({"text": text}) + "\n" for text in documents(sides.learnt)]
-    if len(written) < 4:
-        raise Refusal(f"{root}: has {len(written):,} pieces of code to learn from; give a larger repository")
-    say(
-        f"{len(sides.learnt):,} files are learnt from, in {len(written):,} pieces; {len(sides.held_out):,} are held out"
-    )
-    plain = recipe("files.jsonl", base, size)
-    write_text(place / "files.jsonl", "".join(written))
-    told_out = {"repository": str(root.resolve()), "files": [file.path for file in sides.held_out]}
-    write_text(place / HELD_OUT_FILE, json.dumps(told_out, indent=1) + "\n")
+    pieces = [json.dumps({"text": text}) + "\n" for text in documents(sides.learnt)]
+    if len(pieces) < 4:
+        raise Refusal(f"{root}: has {len(pieces):,} pieces of code to learn from; give a larger repository")
+    say(f"{len(sides.learnt):,} files are learnt from, in {len(pieces):,} pieces; {len(sides.held_out):,} are held out")
+    write_text(place / LEARNT_FILE, "".join(pieces))
     write_text(place / "left_out.json", json.dumps(told(found), indent=1) + "\n")
-    write_text(place / "recipe.yaml", commented(plain, {}, HEAD))
-    plain["stages"]["clean"]["data"]["path"] = str(place / "files.jsonl")
-    return run(read(plain, settings), place / "runs", say=say)["model"] / "bundle"
+    write_text(place / "recipe.yaml", commented(with_overrides(plain, settings).data, {}, HEAD))
+    told_out = {"repository": str(root.resolve()), "files": [file.path for file in sides.held_out]}
+    told_out[LEARNT_FILE] = sha256(place / LEARNT_FILE)
+    bundle = run(checked, place / "runs", say=say)["model"] / "bundle"
+    write_text(place / HELD_OUT_FILE, json.dumps(told_out, indent=1) + "\n")
+    return bundle
 
 
 def sample(place: Path, say: Callable[[str], None]) -> tuple[Path, Path]:

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from danlu.apps.code.completion import MODEL, TOKENS, Place, asked, fills, opened
+from danlu.apps.code.completion import MODEL, TOKENS, Place, asked, fills
 from danlu.apps.code.context import Parts
 from danlu.apps.code.repository import MOST_BYTES, Source
 from danlu.data.record import Record
@@ -25,7 +25,7 @@ from danlu.serve.service import Call, Service
 from danlu.serve.site import Site
 
 OPEN = 32
-"""Files that may be told to be open."""
+"""Files that are read of those that are told to be open; they only help, so more are no mistake."""
 SAMPLES = {"in a gap": {"prompt": "def add(a, b):\n", "suffix": "\n\n\ndef subtract(a, b):\n", "max_tokens": 32}}
 
 
@@ -33,7 +33,7 @@ class OpenFile(Part):
     """A file that an editor has open."""
 
     path: str = Field(max_length=1000)
-    text: str = Field(max_length=MOST_BYTES)
+    text: str = Field(description="not read where it is longer than files that are learnt")
 
 
 class Complete(Completions):
@@ -41,7 +41,7 @@ class Complete(Completions):
 
     path: str = Field(default="", max_length=1000, description="of the file, from the root of the repository")
     files: Annotated[list[OpenFile], FirstMistake()] = Field(
-        default=[], max_length=OPEN, description="that are open, the last ones first; not of OpenAI"
+        default=[], description="that are open, the last ones first; not of OpenAI"
     )
 
 
@@ -67,14 +67,20 @@ class Routes:
         value["model"] = MODEL  # editors send any name, and there is one
         value["max_tokens"] = body.max_tokens or TOKENS
         prompt = body.prompt[0] if isinstance(body.prompt, list) and len(body.prompt) == 1 else body.prompt
+        line_end = "\n"
         if isinstance(prompt, str):
-            files = [Source(each.path, each.text) for each in body.files]
-            place = Place(prompt, body.suffix, body.path)
+            line_end = "\r\n" if "\r\n" in prompt or "\r\n" in (body.suffix or "") else "\n"
+            short = [each for each in body.files if len(each.text) <= MOST_BYTES]
+            files = [Source(_slashed(each.path), _learnable(each.text)) for each in short[:OPEN]]
+            behind = None if body.suffix is None else _learnable(body.suffix)
+            if body.stop:
+                value["stop"] = _learnable(body.stop) if isinstance(body.stop, str) else [*map(_learnable, body.stop)]
+            place = Place(_learnable(prompt), behind, _slashed(body.path))
             record = await self._record(service, call, place, files, value["max_tokens"])
             value = {name: given for name, given in value.items() if name not in ("prompt", "suffix")}
             value |= {{"text": "prompt"}.get(name, name): text for name, text in record.items()}
         call.value = value
-        return await completions(service, call)
+        return await completions(service, call, line_end)
 
     async def told(self, service: Service, call: Call) -> Response:
         """What writes here, and whether it reads what stands behind a place."""
@@ -94,10 +100,19 @@ class Routes:
             tokenizer, limit = model.predictor.tokenizer, model.predictor.network.limit
 
             def work() -> Record:
-                return asked(place, opened(files, place) if files else self.parts, tokenizer, limit, writes)
+                return asked(place, Parts(files) if files else self.parts, tokenizer, limit, writes)
 
             size = len(place.before) + len(place.behind or "") + sum(len(each.text) for each in files)
             try:
                 return await call.asking.done(size, work)
             except Refusal as refusal:
                 raise Problem(400, "unsupported_parameter", str(refusal), "suffix") from None
+
+
+def _learnable(text: str) -> str:
+    """A text with the line ends that files are learnt with."""
+    return text.replace("\r\n", "\n")
+
+
+def _slashed(path: str) -> str:
+    return path.replace("\\", "/")

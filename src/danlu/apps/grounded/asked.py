@@ -1,7 +1,7 @@
 """What a question asks by: its words without those that only ask, and how much each of them tells passages apart."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from math import log
 
@@ -12,10 +12,14 @@ from danlu.refusal import Refusal
 LONGEST = 2_000
 """Characters of a question."""
 
-_ASKING = re.compile(
-    r"什么时候|什么时间|为什么|什么|哪[些个里儿一位种年家天]*|谁|多少|多[长大高远久重宽深]|几[个位年月日天种次]?|如何|"
-    r"怎么样?|怎样|是否|是不是|请问|分别|[吗呢么吧]|是"
+_END = r"(?=[\s?？!！。.，,；;…]|\Z)"
+ASKING = (
+    r"什么时候|什么时间|为什么|什么|哪[些个里儿一位种年家天]*|谁|多少|多[长大高远久重宽深]|如何|怎么样?|怎样|是否|是不是|"
+    r"请问|分别|(?<!茶)几(?:[个位年月日天种次]|(?=[点时号周星分秒小刻岁代届期楼层级度成折倍元块毛角两斤克吨公米平立英尺本张条"
+    rf"把只头匹辆台间家所座项件套颗支枝瓶杯壶碗盒包袋份页章节课册集场局班路站步口名人户批款道门首篇句字十百千万])|{_END})"
 )
+"""Chinese words that only ask; 几 only before what it counts, for it is in 茶几 and 几何 too."""
+_ASKING = re.compile(rf"{ASKING}|[那这]么|(?:吗|么|(?<![毛花粗])呢|(?<![酒网水氧贴书茶清迪])吧){_END}|是")
 FUNCTION = {
     *("a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "and", "or", "as"),
     *("is", "was", "are", "were", "be", "been", "am", "did", "do", "does", "has", "have", "had"),
@@ -23,6 +27,9 @@ FUNCTION = {
     *("many", "much", "it", "its", "he", "she", "they", "his", "her", "their", "i", "we", "you", "my", "your", "our"),
     *("me", "us", "can", "could", "should", "would", "will", "may", "please", "tell", "there"),
 }
+ACRONYMS = {"US", "IT", "WHO"}
+NAMES = {"May", "Will"}
+"""Not where they open a sentence."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +37,17 @@ class Asked:
     """A question among the passages that were found for it.
 
     - `weights`: how much each of its words tells these passages apart, rare ones more (Sparck Jones, 1972).
+    - `names`: those of its words that are names only with their capitals.
     """
 
     question: str
     weights: dict[str, float]
+    names: frozenset[str] = frozenset()
 
     def covered(self, text: str) -> float:
         """The weight of the words that stand in a text, as a share of all, 0 to 1."""
         total = sum(self.weights.values())
-        there = set(tokens(text))
+        there = _there(text, self.names)
         return sum(weight for word, weight in self.weights.items() if word in there) / total if total else 0.0
 
 
@@ -60,8 +69,20 @@ def checked_question(question: str) -> str:
 
 def content(question: str) -> str:
     """The question without the words that only ask; all of it where nothing else is in it."""
-    left = " ".join(word for word in _ASKING.sub(" ", question).split() if word.strip("?？.,!").lower() not in FUNCTION)
+    shouted = question.isupper() and len(re.findall("[A-Z]+", question)) > 1
+    left = " ".join(_naming(_ASKING.sub(" ", question).split(), shouted=shouted))
     return left if re.search(r"\w", left) else question
+
+
+def _naming(words: Sequence[str], *, shouted: bool) -> Iterator[str]:
+    """The words that do more than ask; names that look like others (`US`, `May`) stay, unless all is `shouted`."""
+    opens = True
+    for word in words:
+        bare = word.strip("?？.,!")
+        name = not shouted and (bare in ACRONYMS or (bare in NAMES and not opens))
+        if name or bare.lower() not in FUNCTION:
+            yield word
+        opens = word[-1] in "?？.!"
 
 
 def words(question: str) -> list[str]:
@@ -71,6 +92,12 @@ def words(question: str) -> list[str]:
 
 def asked(question: str, passages: Sequence[Found]) -> Asked:
     """The question, its words weighed by how many of the passages they stand in."""
-    there = [set(tokens(f"{passage.title}\n{passage.text}")) for passage in passages]
+    names = frozenset(re.findall(r"\w+", content(question))) & (ACRONYMS | NAMES)
+    there = [_there(f"{passage.title}\n{passage.text}", names) for passage in passages]
     counts = {word: sum(word in each for each in there) for word in words(question)}
-    return Asked(question, {word: log((len(there) + 1) / (count + 0.5)) for word, count in counts.items()})
+    return Asked(question, {word: log((len(there) + 1) / (count + 0.5)) for word, count in counts.items()}, names)
+
+
+def _there(text: str, names: Set[str]) -> set[str]:
+    """The words of a text; `us` is not the `US` that was asked for."""
+    return set(tokens(text)) - {name.lower() for name in names if not re.search(rf"\b{name}\b", text)}

@@ -13,6 +13,7 @@ from itertools import pairwise
 from danlu.apps.grounded.asked import content
 from danlu.apps.grounded.cited import Cited, cited
 from danlu.apps.grounded.facts import facts, held
+from danlu.apps.grounded.wrapped import whole_sentences
 from danlu.data.characters.sentences import sentences
 from danlu.index.document import Found
 from danlu.index.tokens import query_tokens, tokens
@@ -85,7 +86,7 @@ def _claims(written: str, count: int) -> list[tuple[str, list[int]]]:
 
 def _said(text: str) -> list[Said]:
     """The sentences of a passage, and each two that follow each other: where they stand, and their words."""
-    places = sentences(text)
+    places = whole_sentences(text)
     spans = [*places, *((one[0], other[1]) for one, other in pairwise(places))]
     return [(start, end, frozenset(tokens(text[start:end])), held(text[start:end])) for start, end in spans]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from danlu.apps.grounded.asked import Asked, words
 from danlu.apps.grounded.cited import Cited, cited
-from danlu.data.characters.sentences import sentences
+from danlu.apps.grounded.wrapped import whole_sentences
 from danlu.index.document import Found
 
 _MARKED = re.compile(r"#{1,6}\s")
@@ -43,7 +43,7 @@ def best_sentence(asked: Asked, passages: Sequence[Found]) -> tuple[Cited | None
 def _said(text: str) -> Iterator[tuple[int, int, str]]:
     """The sentences that are no headings, each with the heading above it; all of them where there are no others."""
     heading, any_said = "", False
-    places = sentences(text)
+    places = whole_sentences(text)
     for start, end in places:
         if _is_heading(text, start, end):
             heading = text[start:end]

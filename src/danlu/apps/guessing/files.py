@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from danlu.apps.guessing.split_names import SPLITS, bare, is_part, split_of
+from danlu.apps.guessing.split_names import SPLITS, bare, is_part, is_split, split_of
 from danlu.data.reading.guess import SUFFIXES
 from danlu.machine.remote import is_remote
 from danlu.refusal import Refusal
@@ -258,12 +258,13 @@ def _are_named(files: Sequence[Path]) -> bool:
 
 def _are_documents(files: Sequence[Path]) -> bool:
     """Whether each of several files is a text by itself, so that no name tells a split."""
-    return len(files) > 1 and {_suffix(file) for file in files} <= set(DOCUMENTS) and not _are_named(files)
+    texts = len(files) > 1 and {_suffix(file) for file in files} <= set(DOCUMENTS)
+    return texts and not _are_named(files) and not all(is_split(file.stem) for file in files)
 
 
 def _may_be_label(stem: str) -> bool:
-    """Whether the name of a file may be that of a class: a word, not the number of a document."""
-    return bool(re.fullmatch(r"[^\W\d][\w -]{0,30}", stem))
+    """Whether the name of a file may be that of a class: a word, not the number of a document, nor a split."""
+    return bool(re.fullmatch(r"[^\W\d][\w -]{0,30}", stem)) and not is_split(stem)
 
 
 def _by_split(files: Iterable[Path]) -> dict[str, list[Given]]:

@@ -1,7 +1,7 @@
 """What to say where data do not fit a task, with the command that mends it."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from danlu.apps.guessing.columns import Column, best, others, shape_of
@@ -97,8 +97,7 @@ def _value(column: Column) -> str:
     return f" ({value[:_SHOWN]}{'…' if len(value) > _SHOWN else ''})"
 
 
-def reserved(names: Sequence[str]) -> None:
-    """Refuse names that a recipe would take for stages."""
-    wrong = next((name for name in names if name.startswith("@")), None)
-    if wrong is not None:
-        raise Refusal(f"the name '{wrong}' begins with @, which means a stage in recipes; rename it in the data")
+def reserved(name: str) -> None:
+    """Refuse a name that a recipe would take for a stage, as it does where one stands alone."""
+    if name.startswith("@"):
+        raise Refusal(f"the name '{name}' begins with @, which means a stage in recipes; rename it in the data")

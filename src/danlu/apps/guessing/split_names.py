@@ -3,10 +3,20 @@
 import re
 from pathlib import Path
 
+_HAN = "[\u4e00-\u9fff]"
+_DATA = "集|(数据|數據|资料|資料|语料|語料|样本|樣本)集?"
+
+
+def _named(latin: str, chinese: str) -> re.Pattern[str]:
+    """Words for a split; a Chinese one stands alone or before a word for data, as 测试 is a word of many others."""
+    alone = f"(?<!{_HAN})({chinese})(?!{_HAN})"
+    return re.compile(rf"(?<![a-z])({latin})(set|data)?(?![a-z])|({chinese})({_DATA})|{alone}", re.IGNORECASE)
+
+
 SPLITS = {
-    "train": re.compile(r"(?<![a-z])train(ing)?(set|data)?(?![a-z])", re.IGNORECASE),
-    "validation": re.compile(r"(?<![a-z])(dev(el)?|valid|validation|val|eval)(set|data)?(?![a-z])", re.IGNORECASE),
-    "test": re.compile(r"(?<![a-z])test(set|data)?(?![a-z])", re.IGNORECASE),
+    "train": _named("train(ing)?", "训练|訓練"),
+    "validation": _named("dev(el)?|valid|validation|val|eval", "验证|驗證|校验|校驗|开发|開發"),
+    "test": _named("test", "测试|測試"),
 }
 
 
@@ -28,3 +38,8 @@ def is_part(name: str) -> bool:
     for pattern in SPLITS.values():
         name = pattern.sub("", name)
     return re.fullmatch(r"(part|shard|chunk|v)?\d+|", re.sub(r"[\W_]+", "", name).lower()) is not None
+
+
+def is_split(name: str) -> bool:
+    """Whether a name says nothing but a split, or a numbered part of one: `测试集`, `train_2`."""
+    return split_of(name) is not None and is_part(name)

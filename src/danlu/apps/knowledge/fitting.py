@@ -134,10 +134,15 @@ def fit(
         bar,
         (among, named),
         right=sum(one_of(answers, text) for answers, text in texts),
-        holding=sum(any(answer in text for answer in answers) for answers, text in texts),
+        holding=sum(any(_bare(answer) in _bare(text) for answer in answers) for answers, text in texts),
         shared=sum(best_shared(answers, text) for answers, text in texts),
         asked=len(texts),
     )
+
+
+def _bare(text: str) -> str:
+    """A text without white space: its lines may end anywhere."""
+    return "".join(text.split())
 
 
 def _text(right: Any) -> str:

@@ -1,21 +1,25 @@
 """A question that follows another, completed by what that one was about.
 
 What a question was about is the longest run of its words that its answer's passage says too: its subject. A question
-that says no more than another thing (`上海呢？`, `And the library?`) is the one before with its subject replaced; a
-pronoun (`它`, `it`) is replaced by the subject; a short question gets the subject before it. How a question was read is
-told with its answer.
+that says no more than another thing (`上海呢？`, `And the library?`) is the one before with its subject replaced; of
+one that asks by itself (`几点关门呢？`, `And when is it closed?`) the words around it are left out. A pronoun (`它`,
+`it`) is replaced by the subject; a short question gets the subject before it. How a question was read is told with its
+answer.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from danlu.apps.grounded.asked import FUNCTION, LONGEST
+from danlu.apps.grounded.asked import ASKING, FUNCTION, LONGEST, content
 
 How = Literal["as_asked", "instead", "pronoun", "about"]
 
 SHORT = 14
 """Width of a question that may leave out what it is about: a Chinese character counts 1, a word 2."""
+
+ALONE = 6
+"""Width of what a question with a pronoun says besides, from which it may be none that follows."""
 
 MOST = 60
 """Words of a question that are looked at for what it is about."""
@@ -26,13 +30,27 @@ _UNIT = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff]|[^\W\u3005-\u3007
 _WIDE = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff]")
 _INSTEAD = (
     re.compile(r"(?:那么|那|还有)?[，,\s]*(?P<thing>.{1,30}?)[呢嘞][？?！!。\s]*"),
+    re.compile(r"(?:(?:and\s+)?(?:what|how)\s+about|and)\s+(?P<thing>[^?]{1,60}?)\s*\?*", re.IGNORECASE),
+)
+_PRONOUNS = re.compile(
+    r"(?<![其吉维耳排利犹])[它他她](?!人)们?的?|(?<![耳尤极与何])其(?![他中实余它次间妙])|"
+    r"(?<![应本理活不就都也还又早总只才我你您们谁人])该(?![不当怎如去由找带做办]|$)"
+)
+"""None within 土耳其, 尤其, 维他命, 马耳他, and no 该 that says what ought to be."""
+_ENGLISH = re.compile(r"\b(?:(?-i:it|It)|he|him|she|they|them)\b", re.IGNORECASE)
+"""`IT` is a name."""
+_IMPERSONAL = re.compile(r"\b[Ii]t\b[^.?!]*\bto (?!(?:the|an?|this|that|it|him|her|them|its|his|their)\b)[a-z]")
+"""`What does it cost to park?`"""
+_OWNED = re.compile(r"\b(?:its|his|her|their)\b", re.IGNORECASE)
+_ASKS = (
+    re.compile(rf"{ASKING}|是|(.)[不没]\1"),
+    re.compile(r"(?<![\w-])(?:when|how|who|whom|whose|what|which|where|why|is|are|was|were|does|did)(?![\w-])"),
     re.compile(
-        r"(?:and|what about|how about|and what about|and how about)\s+(?P<thing>[^?]{1,60}?)\s*\?*", re.IGNORECASE
+        r"\A(?:When|How|Whom|Whose|What|Which|Where|Why|Is|Are|Was|Were|Does|Did"
+        r"|do|can|could|should|would|will|may|must|has|have|had|if)\s"
     ),
 )
-_PRONOUNS = re.compile(r"(?<![其吉])[它他她](?!人)们?的?|其(?![他中实余它次])|该(?=[^不当])")
-_ENGLISH = re.compile(r"\b(?:it|he|him|she|they|them)\b", re.IGNORECASE)
-_OWNED = re.compile(r"\b(?:its|his|her|their)\b", re.IGNORECASE)
+"""What asks by itself: in English as it is written within a sentence, for `Who`, `Will` and `May` are names too."""
 _SHOWN = re.compile(r"[这那][个座本家种位篇部些里]|\b(?:this|that|these|those|there)\b", re.IGNORECASE)
 _TAIL = re.compile(r"(?:[生位建始成居用出源起]于|[在于是的有和与被由从到了为对把])+$")
 
@@ -60,15 +78,23 @@ def readings(question: str, before: Turn | None) -> list[Reading]:
         return [plain]
     subject, found = before.subject.strip(), []
     thing = next((match["thing"].strip() for each in _INSTEAD if (match := each.fullmatch(question.strip()))), None)
-    if thing and subject and subject in before.question:
+    asks = thing is None or _pronoun(thing) or any(each.search(thing) for each in _ASKS)
+    said = f"{thing}{'？' if _WIDE.search(thing) else '?'}" if thing and asks else question
+    if thing and not asks and subject and subject in before.question:
         found.append(Reading(before.question.replace(subject, thing, 1), "instead"))
-    elif thing:
+    elif thing and not asks:
         found.append(Reading(f"{before.question} {thing}", "about"))
-    elif subject and (named := _named(question, subject)) != question:
+    elif subject and (named := _named(said, subject)) != said:
         found.append(Reading(named, "pronoun"))
-    elif _width(question) <= SHORT or _SHOWN.search(question) or _pronoun(question):
-        found.append(Reading(f"{subject or before.question} {question}", "about"))
+    elif _width(said) <= SHORT or _SHOWN.search(said) or _pronoun(said):
+        found.append(Reading(f"{subject or before.question} {said}", "about"))
     return [each for each in found if len(each.text) <= LONGEST] + [plain]
+
+
+def may_stand_alone(question: str) -> bool:
+    """Whether a question with a pronoun may be asked of something else than what was asked of before."""
+    said = content(_PRONOUNS.sub(" ", question))
+    return _width(said) >= ALONE or _IMPERSONAL.search(question) is not None
 
 
 def subject_of(question: str, title: str, passage: str) -> str:

@@ -16,7 +16,7 @@ from danlu.apps.grounded.bar import PLAIN, Bar
 from danlu.apps.grounded.extract import refuse_other_readers
 from danlu.apps.grounded.grounded import Grounded, Grounder
 from danlu.apps.grounded.write import refuse_other_writers
-from danlu.apps.knowledge.following import How, Reading, Turn, readings, subject_of
+from danlu.apps.knowledge.following import How, Reading, Turn, may_stand_alone, readings, subject_of
 from danlu.index.document import Document, Found
 from danlu.index.embedding import Embedder
 from danlu.index.index import Index
@@ -37,7 +37,7 @@ TRIES = 3
 """That a question is sought again where its documents change while it is answered."""
 
 OWN = 0.5
-"""Share of the words of a short question that must stand where it is answered, its subject aside."""
+"""Share of the words of a question that must stand where it is answered, what it has of the one before aside."""
 
 THRESHOLD = "threshold.json"
 
@@ -177,8 +177,9 @@ class Knowledge:
     def ask(self, question: str, before: Turn | None = None) -> Answer:
         """Answer a question, which may follow another.
 
-        Where it may be read in more than one way, the first that is answered counts; of a short question, which may
-        stand alone as well, the one that is answered with more certainty.
+        Where it may be read in more than one way, the one that is answered with more certainty counts, as a question
+        may stand alone as well. The first does where it is about another thing, or has a pronoun and says little
+        besides, or what it says stands where it is answered.
 
         Raises:
             Refusal: the question is empty or too long.
@@ -189,8 +190,13 @@ class Knowledge:
         found: list[tuple[Reading, Grounded]] = []
         for way in ways:
             grounded = self._answered(way.text)
-            found.append((way, _own(question, grounded) if way.how == "about" else grounded))
-            if grounded.answered and way.how in ("instead", "pronoun"):
+            own = _own(question, way, grounded)
+            if grounded.answered and way.how in ("instead", "about") and own < OWN:
+                grounded = replace(grounded, text="", way="", cited=(), why="unsure")
+            found.append((way, grounded))
+            if way.how == "pronoun" and not may_stand_alone(question):
+                break
+            if grounded.answered and (way.how == "instead" or (way.how == "pronoun" and own > OWN)):
                 break
         way, grounded = max(found, key=lambda each: (each[1].answered, each[1].sure))
         if not grounded.answered:
@@ -237,15 +243,14 @@ class Knowledge:
         return subject_of(grounded.question, passage.title, passage.text)
 
 
-def _own(question: str, grounded: Grounded) -> Grounded:
-    """The answer, if what it rests on says something of the question itself, and not of its subject alone."""
-    sought = set(words(question))
-    for each in grounded.cited:
-        passage = grounded.passages[each.number - 1]
-        there = set(tokens(f"{passage.title}\n{passage.text}"))
-        if len(sought & there) >= OWN * len(sought):
-            return grounded
-    return replace(grounded, text="", way="", cited=(), why="unsure") if grounded.answered else grounded
+def _own(question: str, way: Reading, grounded: Grounded) -> float:
+    """How many of the question's own words stand where it is answered, as a share, 0 to 1."""
+    sought = set(words(question)) & set(words(way.text))  # without pronouns, and what leads on to another thing
+    if not sought:
+        return float(grounded.answered)
+    where = (grounded.passages[each.number - 1] for each in grounded.cited)
+    found = (len(sought & set(tokens(f"{each.title}\n{each.text}"))) for each in where)
+    return max(found, default=0) / len(sought)
 
 
 def _threshold_of(place: str) -> Path:

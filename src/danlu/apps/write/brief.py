@@ -57,8 +57,8 @@ def read_form(path: Path) -> str:
         Refusal: it cannot be read, or has no slot, or one that there is not.
     """
     try:
-        with path.open("rb") as file:
-            form = file.read(LONGEST + 1).decode("utf-8")
+        with path.open(encoding="utf-8-sig") as file:
+            form = file.read(LONGEST + 1)
     except (OSError, UnicodeDecodeError) as error:
         why = "is no UTF-8" if isinstance(error, UnicodeDecodeError) else f"cannot be read ({error.strerror or error})"
         raise Refusal(f"--form {path}: {why}; give a text file with {{keywords}} and others in it") from None

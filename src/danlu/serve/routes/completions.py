@@ -52,8 +52,8 @@ class Completions(Writing):
         return self.logprobs
 
 
-async def completions(service: Service, call: Call) -> Response:
-    """Answer."""
+async def completions(service: Service, call: Call, line_end: str = "\n") -> Response:
+    """Answer; what is written has the line ends that are wanted."""
     body = checked(Completions, call.value, IGNORED)
     text = body.prompt[0] if isinstance(body.prompt, list) and len(body.prompt) == 1 else body.prompt
     if not isinstance(text, str):
@@ -73,21 +73,22 @@ async def completions(service: Service, call: Call) -> Response:
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "prompt", service.limits.tokens))
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
-        return Streamed(_pieces(service, call, body, model, encoded, policy), EVENTS, call.asking, event)
+        return Streamed(_pieces(service, call, body, model, encoded, policy, line_end), EVENTS, call.asking, event)
     texts = await written(service, call, model, encoded, policy, body.logprobs)
     choices = [
-        _choice(number, each.text, REASONS[each.ended], _told(model, each, body)) for number, each in enumerate(texts)
+        _choice(number, each.text.replace("\n", line_end), REASONS[each.ended], _told(model, each, body))
+        for number, each in enumerate(texts)
     ]
     return JSONResponse({**_head(call, model), "choices": choices, "usage": usage(call)})
 
 
 async def _pieces(
-    service: Service, call: Call, body: Completions, model: Model, encoded: Encoded, policy: Policy
+    service: Service, call: Call, body: Completions, model: Model, encoded: Encoded, policy: Policy, line_end: str
 ) -> AsyncGenerator[bytes, None]:
     head = _head(call, model)
     async for piece in streamed(service, call, model, encoded, policy, body.logprobs):
         if isinstance(piece, tuple):
-            yield event({**head, "choices": [_choice(piece[0], piece[1], None, None)]})
+            yield event({**head, "choices": [_choice(piece[0], piece[1].replace("\n", line_end), None, None)]})
             continue
         for each in piece:
             yield event({**head, "choices": [_choice(each.number, "", REASONS[each.ended], _told(model, each, body))]})
