@@ -86,6 +86,7 @@ WORDS = {
         *([EVIL], [EVIL, EVIL], ["--help"], ["knowledge", EVIL, "--port", EVIL], ["knowledge", "refresh", EVIL]),
         ["knowledge", "ask", f"text 3 {EVIL}", "--folder", "ROOT", "--index", "k"],
         ["knowledge", "fit", EVIL, "--folder", "ROOT", "--index", "k"],
+        ["assistant", "forget", EVIL, "--folder", EVIL],
         ["recommend", "show", EVIL],
         ["recommend", "put", "--items", EVIL],
         ["recommend", "put", "--items", "DATA"],

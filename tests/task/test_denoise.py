@@ -164,6 +164,21 @@ def test_windows_are_as_long_as_their_corrupted_sides_may_be():
     assert (sizes.widths.tolist(), sizes.targets.tolist()) == ([64], [int((batch.targets["tokens"] >= 0).sum())])
 
 
+@pytest.mark.parametrize("kind", ["t5", "ul2"])
+def test_sentinels_are_wanted_for_the_longest_text_that_is_there(kind, tmp_path):
+    """Not for rows of a million tokens, which a model without a table of positions takes."""
+    task, _ = built("t5", kind)
+    for labelled in (True, False):
+        assert len(task.encode([{"text": text} for text in TEXTS], WORDS, 1 << 20, labelled=labelled)) == len(TEXTS)
+    shards = write_tokens(tmp_path, [documents(TEXTS, WORDS)], len(WORDS))
+    flat = FlatTokens(tmp_path, Manifest("tokens", "", tuple(shards), {"vocabulary": len(WORDS)}))
+    assert len(task.rows(flat, WORDS, 1 << 20, 0)) == len(TEXTS)
+    long = [{"text": "月光" * 3000}]
+    with pytest.raises(Refusal, match=r"has 60 sentinels .* and a text of 15,000 tokens needs"):
+        task.encode(long, WORDS, 1 << 20, labelled=False)
+    assert len(task.cut_at(64).encode(long, WORDS, 1 << 20, labelled=False)) > 15_000 / 80
+
+
 def test_a_training_counts_what_is_written_beside_what_is_read():
     task, _ = built("bart", "bart")
     rows = task.encode([{"text": text} for text in TEXTS], WORDS, 64, labelled=True)

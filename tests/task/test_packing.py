@@ -112,7 +112,13 @@ def test_what_is_mended_has_the_loss_that_it_has_in_rows_of_its_own(architecture
 
 @pytest.mark.parametrize("room", [60, 0])
 @pytest.mark.parametrize(
-    "fields", [{"kind": "masked_lm"}, {"kind": "rewrite"}, {"kind": "denoise", "too_long": "stop"}, {"kind": "chat"}]
+    "fields",
+    [
+        {"kind": "masked_lm", "too_long": "stop"},
+        {"kind": "rewrite"},
+        {"kind": "denoise", "too_long": "stop"},
+        {"kind": "chat"},
+    ],
 )
 def test_a_document_that_is_longer_than_a_row_makes_no_other_row_longer(
     fields: dict[str, Any], room: int, monkeypatch: pytest.MonkeyPatch

@@ -46,7 +46,7 @@ def batch_of(task: Task) -> Batch:
 
 
 @pytest.mark.parametrize("architecture", RUNS)
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_what_a_batch_holds_is_what_its_tensors_have(architecture: str, precision: str) -> None:
     source, task, method = built(architecture)
     outline, task = outlined(Prepared(source, method, TOKENIZER, task, [], 0))
@@ -56,10 +56,13 @@ def test_what_a_batch_holds_is_what_its_tensors_have(architecture: str, precisio
     use_fused_gelu(outline)
     found = passed(outline, task.loss, batch, 100, precision)
 
-    model = prepare_for_training(method.apply(source.build(task.auto_class, TOKENIZER, task.config())), precision)
+    halved = precision == "float16"
+    built_anew = method.apply(source.build(task.auto_class, TOKENIZER, task.config()))
+    model = prepare_for_training(built_anew, "float32" if halved else precision)  # type: ignore[arg-type]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     with Meter() as meter:
-        sums = [*task.loss(model, batch).values()]
+        with torch.autocast("cpu", torch.float16, enabled=halved):
+            sums = [*task.loss(model, batch).values()]
         kept, forward = meter.held, meter.operations
         gradients = torch.autograd.grad(sums, trained, allow_unused=True)
     exactly = 0 if precision == "float32" else 0.01  # torch tells means of norms in float32 that are of bfloat16 here

@@ -19,13 +19,15 @@ def command(
     ] = "this",
     stage: Annotated[str | None, typer.Option(help="which stage that trains; all of them as a rule")] = None,
     tokens: Annotated[
-        str | None, typer.Option(help="tokens that are learnt, such as 300B; the data is then not looked at")
+        str | None, typer.Option(help="tokens of the data, once through, such as 300B; it is then not looked at")
     ] = None,
     share: Annotated[
         float | None, typer.Option(min=0.001, max=1, help="of the highest speed that is reached; 0.4, here measured")
     ] = None,
     link: Annotated[float | None, typer.Option(min=0.001, help="GB/s that a device sends to others")] = None,
-    overlap: Annotated[float, typer.Option(min=0, max=1, help="share of what is sent that is hidden")] = 0.5,
+    overlap: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of what is sent that is hidden; 0.5 with fsdp, else 0")
+    ] = None,
     hours_cost: Annotated[float | None, typer.Option(min=0, help="cost of a device for an hour")] = None,
     root: Annotated[Path, typer.Option(help="folder of all runs")] = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="print json instead of a table")] = False,

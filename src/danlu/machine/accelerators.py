@@ -14,7 +14,7 @@ class Accelerator:
     """One device.
 
     - `memory`: bytes; `rate`: dense operations a second in bfloat16, or in float16 where there is none.
-    - `single`: operations a second in float32.
+    - `single`: operations a second in float32 itself; products are never rounded to TF32.
     - `link`: bytes a second that it sends to others of its machine; `network`: to other machines.
     - `fused`: whether torch has fused kernels of attention and dropout for it.
     """
@@ -36,18 +36,18 @@ KNOWN = {
     device.name: device
     for device in (
         # their makers tell links both ways together; here it is one way
-        # NVIDIA A100 datasheet, 2021: 80 GB SXM, 312 TFLOPS bf16, 156 TF32, NVLink 600 GB/s; HDR 200 Gb/s
-        Accelerator("a100", 80 * GB, 312e12, 156e12, 300 * GB, 25 * GB),
+        # NVIDIA A100 datasheet, 2021: 80 GB SXM, 312 TFLOPS bf16, 19.5 float32, NVLink 600 GB/s; HDR 200 Gb/s
+        Accelerator("a100", 80 * GB, 312e12, 19.5e12, 300 * GB, 25 * GB),
         # the same of 40 GB
-        Accelerator("a100-40", 40 * GB, 312e12, 156e12, 300 * GB, 25 * GB),
-        # NVIDIA H100 datasheet, 2023: SXM, 80 GB, 989 TFLOPS bf16 dense, 494 TF32, NVLink 900 GB/s; NDR 400 Gb/s
-        Accelerator("h100", 80 * GB, 989e12, 494e12, 450 * GB, 50 * GB),
+        Accelerator("a100-40", 40 * GB, 312e12, 19.5e12, 300 * GB, 25 * GB),
+        # NVIDIA H100 datasheet, 2023: SXM, 80 GB, 989 TFLOPS bf16 dense, 67 float32, NVLink 900 GB/s; NDR 400 Gb/s
+        Accelerator("h100", 80 * GB, 989e12, 67e12, 450 * GB, 50 * GB),
         # NVIDIA H200 datasheet, 2024: 141 GB, the speed and the links of H100
-        Accelerator("h200", 141 * GB, 989e12, 494e12, 450 * GB, 50 * GB),
+        Accelerator("h200", 141 * GB, 989e12, 67e12, 450 * GB, 50 * GB),
         # NVIDIA Ada whitepaper, 2022: 24 GB, 165 TFLOPS bf16 dense with float32 sums, 82.6 float32; PCIe 4.0 x16
         Accelerator("4090", 24 * GB, 165e12, 82.6e12, 32 * GB, 3 * GB),
-        # NVIDIA L40S datasheet, 2023: 48 GB, 362 TFLOPS bf16 dense, 183 TF32; PCIe 4.0 x16
-        Accelerator("l40s", 48 * GB, 362e12, 183e12, 32 * GB, 12.5 * GB),
+        # NVIDIA L40S datasheet, 2023: 48 GB, 362 TFLOPS bf16 dense, 91.6 float32; PCIe 4.0 x16
+        Accelerator("l40s", 48 * GB, 362e12, 91.6e12, 32 * GB, 12.5 * GB),
         # NVIDIA V100 datasheet, 2018: 32 GB SXM2, 125 TFLOPS float16, 15.7 float32, NVLink 300 GB/s; EDR 100 Gb/s
         Accelerator("v100", 32 * GB, 125e12, 15.7e12, 150 * GB, 12.5 * GB),
         # Huawei Atlas 800T A2, 2023: Ascend 910B, 64 GB, 313 TFLOPS float16 or more by model, 56 GB/s to each of 7
@@ -58,6 +58,7 @@ KNOWN = {
 }
 """By name."""
 
+PLAIN = 1 / 4  # of the rate: that in float32 where nobody tells it; 4090 a half, l40s a quarter, h100 a fifteenth
 FIELDS = ("memory", "tflops", "link", "network")
 _WRITTEN = re.compile(r"(?:(\d+)\s*[x*×])?\s*([\w.-]+)((?:,\w+=[\d.]+)*)", re.IGNORECASE)
 
@@ -88,7 +89,7 @@ def devices(text: str) -> tuple[int, Accelerator]:
         name,
         given.get("memory", known.memory / GB) * GB,
         rate,
-        known.single if "tflops" not in given else rate / 2,
+        known.single * rate / known.rate if known.rate else rate * PLAIN,
         given.get("link", known.link / GB) * GB,
         given.get("network", known.network / GB) * GB,
         known.fused,

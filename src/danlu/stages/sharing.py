@@ -6,6 +6,7 @@ from danlu.refusal import Refusal
 from danlu.stages.ready import Ready
 from danlu.stages.stage import Place
 from danlu.train.checkpoint import step_of
+from danlu.train.counts import usual
 from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
 
@@ -31,8 +32,15 @@ def facts_of(ready: Ready, place: Place) -> dict[str, str]:
 
 def shared(run: TrainingRun) -> str:
     """How the ranks share a step."""
-    count, batches = run.ranks.count, run.settings.accumulate * run.batches.parts
-    cut = f", each cut in {run.batches.parts}, for there are more ranks than that" if run.batches.parts > 1 else ""
-    uneven = "; a multiple of the ranks leaves none idle" if batches % count else ""
-    whole = f"{run.settings.accumulate} batches" if run.settings.accumulate > 1 else "batch"
+    count, accumulate = run.ranks.count, run.settings.accumulate
+    rows = len(usual(run.batches).examples)
+    parts = min(run.batches.parts, rows)
+    cut = f", each cut in {parts}, for there are more ranks than that" if parts > 1 else ""
+    uneven = "; a multiple of the ranks leaves none idle" if accumulate * parts % count else ""
+    if (idle := count - accumulate * parts) > 0:
+        uneven = (
+            f"; a usual batch has too few rows ({rows}) to be cut for all, which leaves {idle} of them idle: set "
+            f"accumulate to {count}, or lower the task's 'max_length' for shorter rows"
+        )
+    whole = f"{accumulate} batches" if accumulate > 1 else "batch"
     return f"{count} ranks share the {whole} of each step{cut} ({run.settings.parallel}){uneven}"

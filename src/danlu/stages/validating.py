@@ -2,13 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from danlu.data.record import Record
 from danlu.model.source import Say
 from danlu.refusal import Refusal
 from danlu.stages.ready import Prepared
 from danlu.task.sentence_pairs import SentencePairs
+from danlu.task.windowed import Windowed
 from danlu.text.batching.encoded import Encoded
+from danlu.train.settings import Training
+
+
+def as_looked_at(prepared: Prepared, settings: Training) -> Prepared:
+    """With the task as it is validated: long texts are cut into windows where those that are learnt are."""
+    room = 0 if settings.batch_examples else settings.batch_tokens
+    task = prepared.task
+    return replace(prepared, task=task.cut_at(room)) if isinstance(task, Windowed) else prepared
 
 
 def askable(validation: list[Record], prepared: Prepared, limit: int, say: Say) -> list[Record]:

@@ -1,7 +1,7 @@
 """What language models learn of documents, token by token, and what they answer: the rows of all of them."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -47,7 +47,7 @@ class LanguageModel(Likely, PackedTokens):
         The target `tokens` (T,) are the next ones, -100 at the end of a document; a packed row has the number of its
         first record.
         """
-        windows = self._windows(records, tokenizer, limit, None, self.fill_in_the_middle if labelled else 0)
+        windows = self._windows(records, tokenizer, limit, self.fill_in_the_middle if labelled else 0)
         return packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
 
     def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
@@ -61,19 +61,20 @@ class LanguageModel(Likely, PackedTokens):
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
-        if not self.pack:
-            return self.encode(records, tokenizer, limit, labelled=True)
-        room = room or self.max_length or self.usual_row
-        windows = self._windows(records, tokenizer, limit, room, self.fill_in_the_middle)
-        return packed_rows(windows, min(limit, self.max_length or limit, room))
+        room = self._room(room)
+        windows = self.cut_at(room)._windows(records, tokenizer, limit, self.fill_in_the_middle)
+        return packed_rows(windows, min(limit, self.max_length or limit, room)) if self.pack else windows
 
-    def _windows(
-        self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int | None, share: float
-    ) -> list[Encoded]:
+    def cut_at(self, room: int) -> Self:
+        """See `Windowed.cut_at`; documents that share a row are bounded where a batch takes examples as well."""
+        return super().cut_at(self._room(room))
+
+    def _room(self, room: int) -> int:
+        return room or (self.max_length or self.usual_row if self.pack else 0)
+
+    def _windows(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, share: float) -> list[Encoded]:
         """A row a document, or a window of one; a `share` of them has its middle last."""
         limit = min(limit, self.max_length or limit)
-        if self.too_long == "split":
-            limit = min(limit, room or limit)
         texts = [text_in(record, number) for number, record in enumerate(records)]
         windows = with_middles(texts, tokenizer, share, limit, self.too_long) if share else []
         for record, ids in enumerate(() if share else documents(texts, tokenizer)):
@@ -95,10 +96,10 @@ class LanguageModel(Likely, PackedTokens):
                 f"{self.kind}, fill_in_the_middle: {self.fill_in_the_middle:g}}}' in the stage of kind 'shards' as well"
             )
         refuse_uncut(self.too_long, self.kind)
-        limit = min(limit, self.max_length or limit)
+        longest = min(limit, self.max_length or limit, self._room(room) or limit)
         if self.pack:
-            return PackedRows(tokens, min(limit, room or self.max_length or self.usual_row), _of_documents)
-        return DocumentRows(tokens, limit, _of_one_document, overlap=1)
+            return PackedRows(tokens, longest, _of_documents)
+        return DocumentRows(tokens, longest, _of_one_document, overlap=1)
 
 
 def _of_one_document(row: Row) -> dict[str, Ids]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum
 from danlu.task.task import Output, Prediction, Task
+from danlu.task.windowed import Windowed
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 
@@ -35,14 +36,13 @@ class OfTokens(Task):
         return list(torch.stack([regrets(said["logits"], tokens_BT), (tokens_BT >= 0).sum(1)], 1).cpu().numpy())
 
 
-class Likely(OfTokens):
+class Likely(OfTokens, Windowed):
     """It learns from text alone, and answers with how likely that is."""
 
     columns: ClassVar[dict[str, str]] = {"text": "text"}
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """See `likelihood_of`."""

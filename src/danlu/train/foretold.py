@@ -1,13 +1,14 @@
 """What a step of a training holds and computes, foretold from a network without weights."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from danlu.machine.halved import Halved
 from danlu.machine.meter import Meter
 from danlu.model.fast import DTYPES
 from danlu.model.heads import unwrapped
@@ -55,7 +56,8 @@ def passed(model: nn.Module, loss: Loss, batch: Batch, tokens: int, precision: s
             parameter.requires_grad = False
     trained = [parameter for parameter in bare.parameters() if parameter.requires_grad]
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), Meter() as meter, _blocks(bare, meter) as blocks:
-        sums = [value for value in loss(bare, batch).values() if value.requires_grad]
+        with Halved() if precision == "float16" else nullcontext():
+            sums = [value for value in loss(bare, batch).values() if value.requires_grad]
         forward, kept = meter.operations, meter.held
         within, outputs = [*blocks.within], [*blocks.outputs]
         gradients = _gradients(sums, trained)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from danlu.apps.assistant import judging, outbox
+from danlu.apps.assistant import judging, outbox, routes
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.conversations import Patience, forget
 from danlu.apps.assistant.handing_over import done, waiting
@@ -42,6 +42,20 @@ def test_what_was_added_unseen_is_not_done_with_what_was_seen(assistant: Assista
         (now,) = waiting(connection)
         done(connection, str(now["id"]), str(now["turn"]))
         assert waiting(connection) == []
+
+
+def test_the_newest_of_what_waits_are_told_and_how_many_there_are(
+    assistant: Assistant, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "LIST", 2)
+    assistant.now = clock
+    turns = []
+    for _ in range(3):
+        turns.append(assistant.ask(UNKNOWN).turn)
+        clock.time += 1
+    told = routes.told(assistant, webhook=False)
+    assert [each["turn"] for each in told["waiting"]] == [turns[2], turns[1]]
+    assert told["waits"] == 3
 
 
 def test_a_conversation_that_is_over_can_still_be_handed_over(assistant: Assistant, clock) -> None:

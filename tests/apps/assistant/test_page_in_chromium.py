@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from servers import serving
 
+from danlu.apps.assistant import routes
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.folding import Entry
 from danlu.apps.assistant.opening import opened
@@ -128,9 +129,9 @@ def test_the_same_in_chinese(page: Page, live: tuple[str, Assistant]) -> None:
 
 
 def test_done_at_the_desk_is_not_of_what_was_asked_since(page: Page, live: tuple[str, Assistant]) -> None:
-    session = live[1].ask("Do you sell anchors?").session
+    session = live[1].ask("Who casts anchors of bronze?").session
     page.goto(f"{live[0]}/#desk")
-    card = page.locator("#view-desk .card", has_text="Do you sell anchors?")
+    card = page.locator("#view-desk .card", has_text="Who casts anchors of bronze?")
     card.get_by_role("button", name="Write the right answer").click()
     card.get_by_label("The right answer").fill("No anchors.")
     added = live[1].ask("And masts of oak?", session)
@@ -139,11 +140,22 @@ def test_done_at_the_desk_is_not_of_what_was_asked_since(page: Page, live: tuple
     expect(card).to_contain_text("And masts of oak?")
     card.get_by_role("button", name="Keep it").click()
     expect(card.get_by_role("button", name="Write the right answer")).to_be_visible()
-    answer = live[1].ask("Do you sell anchors?")
+    answer = live[1].ask("Who casts anchors of bronze?")
     assert answer.text == "No anchors."
     card.get_by_role("button", name="Done").click()
     expect(card).to_have_count(0)
     assert added.kind == "person"
+
+
+def test_the_desk_tells_that_more_waits_than_it_shows(
+    page: Page, live: tuple[str, Assistant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "LIST", 1)
+    for question in ("Why do whales sing?", "When did Rome fall?"):
+        live[1].ask(question)
+    page.goto(f"{live[0]}/#desk")
+    expect(page.locator("#view-desk")).to_contain_text("the newest 1 are shown")
+    expect(page.locator("#view-desk .card", has_text="When did Rome fall?")).to_be_visible()
 
 
 @pytest.mark.parametrize(

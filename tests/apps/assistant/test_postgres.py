@@ -4,13 +4,15 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import postgres_server
 import pytest
 
 from danlu.apps.assistant import outbox, versions
-from danlu.apps.assistant.conversations import forget, turns_of
+from danlu.apps.assistant.conversations import forget, session_of, turns_of
 from danlu.apps.assistant.opening import opened, take_sample
+from danlu.apps.assistant.tables import SESSIONS
 
 pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
 
@@ -39,6 +41,20 @@ def test_two_machines_share_a_database(tmp_path: Path) -> None:
         with other.store.begin() as connection:
             assert outbox.counts(connection)["waiting"] == 0
         session = one.ask("Do you sell boats?").session
+        turns: list[int] = []
+
+        def counted() -> None:
+            with other.store.begin() as connection:
+                turns.append(session_of(connection, session, other.now(), other.patience, "en")[0].turns)
+
+        late = Thread(target=counted, daemon=True)
+        with one.store.begin() as connection:
+            there, _ = session_of(connection, session, one.now(), one.patience, "en")
+            late.start()
+            late.join(0.3)
+            connection.execute(SESSIONS.update().where(SESSIONS.c.id == session).values(turns=there.turns + 1))
+        late.join(30)
+        assert turns == [there.turns + 1], "of two turns at once the other waits"
         with other.store.begin() as connection:
             assert outbox.counts(connection)["waiting"] == 1
             assert forget(connection, other.now(), other.patience) == 0

@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import started
 
 from danlu.apps.assistant import judging, retraining, tuning, versions
 from danlu.apps.assistant.assistant import Assistant, Models
+from danlu.apps.assistant.finding import Finder
 from danlu.apps.assistant.folding import Entry
 from danlu.apps.assistant.made import Case, made_cases, without_some
-from danlu.apps.assistant.opening import begin, opened
+from danlu.apps.assistant.opening import Columns, begin, opened, take
 from danlu.apps.assistant.ranking import FIRST_BAR, Ranking
 from danlu.apps.assistant.retraining import compared, examined, retrain
 from danlu.bundle.bundle import load
@@ -132,6 +134,44 @@ def test_what_was_fitted_with_an_embedder_is_not_fitted_anew_without_it(little: 
     said: list[str] = []
     begin(little, said.append)
     assert any("was fitted with another --embedder" in line for line in said)
+
+
+def test_a_version_is_told_to_be_old_when_twice_as_much_is_known(assistant: Assistant, tmp_path: Path) -> None:
+    said: list[str] = []
+    known = len(assistant.finder.known.entries)
+    for name, count in (("a", known), ("b", 1)):
+        rows = "".join(f"how {name} {number} works,Look at page {name}{number} for it,use\n" for number in range(count))
+        (tmp_path / f"{name}.csv").write_text(f"question,answer,intent\n{rows}")
+        assert not any("anew" in line for line in said)
+        take(assistant, tmp_path / f"{name}.csv", Columns(), said.append)
+    assert said[-1] == (
+        f"version 1 was fitted on {known} answers, and {2 * known + 1} are known; fit order and threshold anew with: "
+        "danlu app assistant retrain"
+    )
+    with assistant.store.begin() as connection:  # an earlier danlu did not tell on how many
+        versions.keep(connection, replace(assistant.version, number=2, told={}), serve=True)
+    assistant.refresh()
+    take(assistant, tmp_path / "a.csv", Columns(), said.append)
+    assert "anew" not in said[-1]
+
+
+def test_of_two_looks_at_once_one_opens_a_version(little: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Thread] = []
+    open_version = Assistant._opened
+
+    def slowly(self: Assistant, version: versions.Version) -> Finder:
+        looks.append(Thread(target=self.refresh, daemon=True))
+        looks[-1].start()
+        looks[-1].join(0.3)  # the other look waits, or has opened it too
+        return open_version(self, version)
+
+    monkeypatch.setattr(Assistant, "_opened", slowly)
+    with little.store.begin() as connection:
+        versions.keep(connection, replace(versions.FIRST, number=1), serve=True)
+    assert little.refresh()
+    looks[0].join(30)
+    assert len(looks) == 1
+    assert little.ask("怎么退货").version == 1
 
 
 def test_a_retrain_that_is_killed_before_its_last_step_leaves_the_old_version(little: Assistant) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from danlu.apps.assistant.folding import Entry, fold, key
+from danlu.apps.assistant.folding import Entry, fold, name_of
 from danlu.apps.assistant.intents import with_intents
 from danlu.apps.assistant.tickets import LONGEST_QUESTION, Ticket, read_tickets
 from danlu.refusal import Refusal
@@ -41,6 +41,62 @@ def test_names_of_people_are_taken_for_nothing_that_was_said(
 ) -> None:
     found = read_tickets(written(tmp_path / "a.csv", f"{head}\n{row}\n"))
     assert (found.columns["question"], found.columns["answer"]) == (question, answer)
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "question"),
+    [
+        (
+            "Subject,Description,Solution",
+            "Re: your order,Where is my parcel?,It comes.",
+            "Re: your order\nWhere is my parcel?",
+        ),
+        ("Summary,Description,Answer", "Printer,It does not print,New ink.", "Printer\nIt does not print"),
+        ("Subject,Body,Answer", "My lamp,My lamp is broken,Here is one.", "My lamp is broken"),
+        ("标题,描述,答复", "打印机,打不出来,换墨盒", "打印机\n打不出来"),
+        ("title,customer,agent", "Mr,Where is my parcel please,It will be there tomorrow", "Where is my parcel please"),
+        ("title,customer,answer", "Where is it?,Acme Ltd,On its way", "Where is it?"),
+        ("subject,description,answer", "Where is it?,,On its way", "Where is it?"),
+        ("subject,description,answer", f"Where is it?,{'long ' * 800},On its way", "Where is it?"),
+    ],
+)
+def test_what_was_written_below_a_heading_is_the_question_with_it(
+    tmp_path: Path, head: str, row: str, question: str
+) -> None:
+    (ticket,) = read_tickets(written(tmp_path / "a.csv", f"{head}\n{row}\n")).tickets
+    assert ticket.question == question
+
+
+def test_html_is_taken_as_a_page_shows_it_and_other_angle_brackets_stay(tmp_path: Path) -> None:
+    answers = [
+        "<p>Hi Tom,<br>it is on the way.&nbsp;</p>",
+        "one\ntwo <b>now</b> &amp; then",
+        "if a <b and c> d",
+        "a < b",
+    ]
+    lines = "".join(json.dumps({"question": "how", "answer": answer}) + "\n" for answer in answers)
+    found = [ticket.answer for ticket in read_tickets(written(tmp_path / "a.jsonl", lines)).tickets]
+    assert found == ["Hi Tom,\nit is on the way.", "one\ntwo now & then", *answers[2:]]
+
+
+def test_cells_that_say_nothing_are_no_answers(tmp_path: Path) -> None:
+    lines = "".join(f"how {each},{each}\n" for each in ["N/A", "-", "无", "None.", ".", "<p></p>", "7", "No."])
+    read = read_tickets(written(tmp_path / "a.csv", f"question,answer\n{lines}"))
+    assert [ticket.answer for ticket in read.tickets] == ["7", "No."]
+    assert "6 tickets have no answer and were left out (records 1, 2, 3, 4, 5 ...)" in read.in_words()
+
+
+def test_a_column_that_was_taken_for_the_answer_and_holds_states_is_in_doubt(tmp_path: Path) -> None:
+    def doubt(answer: str, count: int, column: str = "") -> tuple[int, str] | None:
+        lines = "".join(f"how {n},{answer.format(n, n % 2)}\n" for n in range(count))
+        return read_tickets(written(tmp_path / "a.csv", f"summary,resolution\n{lines}"), answer=column).doubt
+
+    assert doubt("Done", 9) == (1, "Done")
+    assert doubt("Done", 9, "resolution") is None
+    assert doubt("Closed by customer {1}", 60) == (2, "Closed by customer 0")
+    assert doubt("Closed by customer {1}", 9) is None
+    assert doubt("Choose it in menu {0}", 60) is None
+    assert doubt("请在菜单里选择", 9) is None
 
 
 def test_agents_without_answers_are_no_answers(tmp_path: Path) -> None:
@@ -86,6 +142,12 @@ def test_one_answer_has_all_its_questions_and_nearly_alike_answers_stay_apart() 
     assert folded.contested == 1
 
 
+def test_one_answer_is_one_entry_whatever_its_tickets_are_filed_under() -> None:
+    filed = [("a", "billing"), ("b", "returns"), ("c", "returns"), ("d", "")]
+    (entry,) = fold([Ticket(question, "Within 30 days.", intent) for question, intent in filed]).entries
+    assert (entry.intent, entry.questions, entry.times) == ("returns", ("a", "b", "c", "d"), 4)
+
+
 TICKETS = some.lists(
     some.builds(Ticket, *[some.text("ab退货 ", min_size=1, max_size=6).filter(str.strip)] * 2), max_size=12
 )
@@ -100,7 +162,7 @@ def test_entries_are_the_same_in_whatever_order_tickets_come(tickets: list[Ticke
     mixed = [tickets[place] for place in again if place < len(tickets)]
     assert ids(mixed) == ids(tickets)
     assert sum(ids(tickets).values()) == len(tickets)
-    assert set(ids(tickets)) == {key(ticket.answer, "") for ticket in tickets}
+    assert set(ids(tickets)) == {name_of(ticket.answer) for ticket in tickets}
 
 
 def test_intents_without_a_column_are_clusters_of_what_is_asked() -> None:

@@ -37,9 +37,17 @@ def test_tickets_are_added_asked_for_learnt_from_and_gone_back(
     assert code == 0
     assert "3 tickets (question: question, answer: answer) fold into 3 answers" in err
     assert "1 tickets have no answer and were left out (records 4)" in err
+    Path("states.csv").write_text("summary,resolution\nthe lamp is broken,Done\n", encoding="utf-8")
+    _, _, err = said(capsys, "add", "states.csv")
+    assert "'resolution' was taken for the answer, and holds 1 different ones, such as 'Done'" in err
     code, out, _ = said(capsys, "ask", "how to mend a lamp")
     assert code == 0
     assert "mend it" in out
+    code, _, err = said(capsys, "forget", f"buy it {EVIL}")
+    assert (code, "1 answers and 1 questions are forgotten" in err) == (0, True)
+    code, _, err = said(capsys, "forget", "tickets.jsonl", "states.csv")
+    assert (code, "3 answers and 3 questions are forgotten" in err) == (0, True)
+    assert said(capsys, "add", "tickets.jsonl")[0] == 0
     code, _, err = said(capsys, "retrain")
     assert code == 0
     assert "the one before goes on answering" in err  # three tickets teach nothing
@@ -58,6 +66,8 @@ def test_tickets_are_added_asked_for_learnt_from_and_gone_back(
         (("ask", "hello"), "assistant: there is no assistant; start one with: danlu app assistant --sample"),
         (("retrain",), "there is no assistant"),
         (("rows", "x.jsonl"), "there is no assistant"),
+        (("forget", EVIL), "there is no assistant"),
+        (("ask", "hello", "--generator", "nowhere"), "there is no assistant"),
         (("retrain", "--tune"), "--tune trains the bundle of --embedder further"),
         (("add", "none.csv"), "none.csv"),
         ((), "no tickets are known yet; give some with --tickets FILE"),

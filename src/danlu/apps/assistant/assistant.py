@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from danlu.apps.assistant import conversations as talk
 from danlu.apps.assistant import judging, versions
+from danlu.apps.assistant.changes import marks
 from danlu.apps.assistant.finding import Finder
 from danlu.apps.assistant.folding import plain
 from danlu.apps.assistant.handing_over import hand_over, summary
-from danlu.apps.assistant.matching import Candidate
+from danlu.apps.assistant.matching import Candidate, Known
 from danlu.apps.assistant.ranking import Placed
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import LONGEST_QUESTION, shown
@@ -24,6 +25,7 @@ from danlu.refusal import Refusal
 if TYPE_CHECKING:
     from danlu.bundle.answering import Answering
     from danlu.bundle.bundle import Bundle
+    from danlu.index.document import Document
 
 GOES_ON = 0.4
 """Share of a question's rare words that must stand in what is found by it and the question before together."""
@@ -91,11 +93,11 @@ class Assistant:
         """
         self.store, self.folder, self.now = store, Path(folder), now
         self.models, self.patience = models or Models(), patience or talk.Patience()
-        self._asking = threading.RLock()
+        self._asking, self._changing = threading.RLock(), threading.Lock()
         self._tuned: Bundle | None = None
         with store.reading() as connection:
             self.version = versions.serving(connection)
-            self._seen = _marks(connection)
+            self._seen = marks(connection)
             self._wrong = judging.wrong(connection)
         self.finder = self._opened(self.version)
 
@@ -127,9 +129,10 @@ class Assistant:
         with self.store.begin() as connection:
             there, begun = talk.session_of(connection, session, self.now(), self.patience, language)
             turns = talk.turns_of(connection, there.id)
-        sought, placed = self.found(question, turns)
-        kind, entry, text, cites = self._answered(sought, placed, language)
-        return self._kept(there.id, begun, question, sought, kind, entry, text, cites, placed, language)
+        with self._asking:
+            (sought, placed), known = self.found(question, turns), self.finder.known
+        kind, entry, text, cites = self._answered(sought, placed, known, language)
+        return self._kept(there.id, begun, question, sought, kind, entry, text, cites, placed, known, language)
 
     def found(self, question: str, turns: Sequence[talk.Turn] = ()) -> tuple[str, Placed]:
         """What is sought for a question, and past answers in order.
@@ -171,10 +174,11 @@ class Assistant:
             if begun or not turns:
                 raise Refusal("there is no such conversation; ask a question first")
         language, last = language or there.language, turns[-1]
-        placed = self.placed(last.sought)
+        with self._asking:
+            placed, known = self.placed(last.sought), self.finder.known
         text = said("asked_person", language)
         return self._kept(
-            there.id, begun, last.question, last.sought, talk.PERSON, None, text, [], placed, language, "asked"
+            there.id, begun, last.question, last.sought, talk.PERSON, None, text, [], placed, known, language, "asked"
         )
 
     def judge(self, turn: str, verdict: str, answer: str | None = None, caller: str | None = None) -> int:
@@ -184,12 +188,12 @@ class Assistant:
             Refusal: see `judging.judge`.
         """
         with self.store.begin() as connection:
-            before = _marks(connection) if caller != judging.CUSTOMER else None
+            before = marks(connection) if caller != judging.CUSTOMER else None
             changed = judging.judge(connection, turn, verdict, answer, caller, self.now())
             if before is None:
                 return changed.number
-            wrong, seen = judging.wrong(connection), _marks(connection)
-        with self._asking:
+            wrong, seen = judging.wrong(connection), marks(connection)
+        with self._changing:
             self.finder.take(changed.entries, changed.phrases)
             self._wrong = wrong
             if before == self._seen:  # nothing else has changed, so all need not be read anew
@@ -198,24 +202,25 @@ class Assistant:
 
     def refresh(self) -> bool:
         """Take over what other processes have changed: another version, tickets, judgements. Tells if there was any."""
-        with self.store.reading() as connection:
-            version, seen = versions.serving(connection), _marks(connection)
-            wrong = judging.wrong(connection) if seen != self._seen else self._wrong
-        if version.number == self.version.number and seen == self._seen:
-            return False
-        if version.number != self.version.number:
-            old, tuned = self.finder, self._tuned
-            found = self._opened(version)
-            with self._asking:
-                self.finder, self.version, self._wrong = found, version, wrong
-            old.close()
-            if tuned is not None and tuned is not self._tuned:
-                tuned.close()
-        else:
-            self.finder.follow(self.store)
-            self._wrong = wrong
-        self._seen = seen
-        return True
+        with self._changing:  # of two who open a version at once, one would never be closed
+            with self.store.reading() as connection:
+                version, seen = versions.serving(connection), marks(connection)
+                wrong = judging.wrong(connection) if seen != self._seen else self._wrong
+            if version.number == self.version.number and seen == self._seen:
+                return False
+            if version.number != self.version.number:
+                old, tuned = self.finder, self._tuned
+                found = self._opened(version)
+                with self._asking:
+                    self.finder, self.version, self._wrong = found, version, wrong
+                old.close()
+                if tuned is not None and tuned is not self._tuned:
+                    tuned.close()
+            else:
+                self.finder.follow(self.store)
+                self._wrong = wrong
+            self._seen = seen
+            return True
 
     def _opened(self, version: versions.Version) -> Finder:
         """The index of a version, whose own bundle is opened where it has one."""
@@ -224,17 +229,17 @@ class Assistant:
             from danlu.bundle.verify import verified  # which brings torch
 
             tuned = verified(self.folder / version.embedder)
-        finder = Finder(self.folder, self.store, tuned or self.models.embedder, self.models.ranker)
+        finder = Finder(self.folder, self.store, tuned or self.models.embedder, self.models.ranker, self._asking)
         self._tuned = tuned
         return finder
 
     def _answered(
-        self, sought: str, placed: Placed, language: str
+        self, sought: str, placed: Placed, known: Known, language: str
     ) -> tuple[str, str | None, str, list[dict[str, Any]]]:
         """How it is answered, by which entry, in which words, and what these cite."""
         if placed.given:
             first = placed.candidates[0]
-            return talk.PAST, first.entry, self.finder.known.entries[first.entry].answer, [self._told(first)]
+            return talk.PAST, first.entry, known.entries[first.entry].answer, [_told(known, first)]
         return self._written(sought) or (talk.PERSON, None, said("person", language), [])
 
     def _written(self, sought: str) -> tuple[str, str | None, str, list[dict[str, Any]]] | None:
@@ -246,39 +251,39 @@ class Assistant:
         with self._asking:
             known, wrong = self.finder.known, self._wrong.answers.get(plain(sought), frozenset())
             passages = passages_of(self.finder, sought, wrong, GIVEN)
-            found = written(self.finder, sought, passages, self.models.generator)
-            if found is None:
-                return None
-            cites = [self._told(Candidate(entry, known.of_entry[entry][0], {})) for entry in found.entries]
+        found = written(self._document, sought, passages, self.models.generator)  # which may take its time
+        if found is None:
+            return None
+        phrases = {entry: next(iter(known.of_entry.get(entry, ())), "") for entry in found.entries}
+        cites = [_told(known, Candidate(entry, phrase, {})) for entry, phrase in phrases.items()]
         return talk.WRITTEN, None, found.text, cites
 
-    def _told(self, candidate: Candidate) -> dict[str, Any]:
-        known = self.finder.known
-        entry, phrase = known.entries[candidate.entry], known.phrases.get(candidate.phrase)
-        question = phrase.text if phrase is not None else ""  # it was taken back meanwhile
-        return {"entry": entry.id, "question": question, "answer": entry.answer, "intent": entry.intent}
+    def _document(self, name: str) -> "Document | None":
+        """A document as it is now, in the index that is open now."""
+        with self._asking:
+            return self.finder.index.document(name)
 
-    def _intent(self, question: str, placed: Placed, entry: str | None) -> str:
-        if entry is not None and (named := self.finder.known.entries[entry].intent):
+    def _intent(self, question: str, placed: Placed, known: Known, entry: str | None) -> str:
+        if entry is not None and (named := known.entries[entry].intent):
             return named
         if self.models.intents is not None:
             return str(self.models.intents.predict([question])[0].get("label", ""))
-        return self.finder.known.entries[placed.candidates[0].entry].intent if placed.sure > LIKELY else ""
+        return known.entries[placed.candidates[0].entry].intent if placed.sure > LIKELY else ""
 
     def _kept(
         self, session: str, begun: bool, question: str, sought: str, kind: str, entry: str | None, text: str,
-        cites: list[dict[str, Any]], placed: Placed, language: str, why: str = "unsure",
+        cites: list[dict[str, Any]], placed: Placed, known: Known, language: str, why: str = "unsure",
     ) -> Answer:  # fmt: skip
         """Keep the turn, and the handing over where it comes to that, in one transaction."""
-        nearest = [self._told(each) for each in placed.candidates[:SHOWN] if each.related]
-        intent, now = self._intent(question, placed, entry), self.now()
+        nearest = [_told(known, each) for each in placed.candidates[:SHOWN] if each.related]
+        intent, now = self._intent(question, placed, known, entry), self.now()
         with self.store.begin() as connection:
             there, _ = talk.session_of(connection, session, now, self.patience, language, over=why == "asked")
             turns = talk.turns_of(connection, there.id)
             name, handover = talk.new_id(), there.handover
             if kind == talk.PERSON:
                 text = said("still_person", language) if handover and why == "unsure" else text
-                rejected = _rejected(connection, turns)
+                rejected = judging.rejected(connection, {turn.id for turn in turns})
                 told = summary(turns, question, why, language, intent, rejected, nearest)
                 handover = hand_over(connection, there, told, name, now)
             turn = talk.Turn(
@@ -292,21 +297,10 @@ class Assistant:
         )  # fmt: skip
 
 
-def _rejected(connection: Any, turns: Sequence[talk.Turn]) -> int:
-    """How many answers of a conversation were called wrong, by whomever."""
-    names = {turn.id for turn in turns}
-    told = [each for customers in (True, False) for each in judging.judgements(connection, customers, names)]
-    return len({each.turn for each in told if each.verdict != judging.RIGHT})
-
-
-def _marks(connection: Any) -> tuple[int, ...]:
-    """Numbers that change with what is answered: of answers, questions, judgements of who keeps the assistant."""
-    import sqlalchemy as sql
-
-    from danlu.apps.assistant.tables import ENTRIES, PHRASES
-
-    asked = [sql.select(sql.func.count(each.c.id)) for each in (ENTRIES, PHRASES)]
-    return *(int(connection.execute(each).scalar_one()) for each in asked), judging.last_number(connection)
+def _told(known: Known, candidate: Candidate) -> dict[str, Any]:
+    entry, phrase = known.entries[candidate.entry], known.phrases.get(candidate.phrase)
+    question = phrase.text if phrase is not None else ""  # it was taken back meanwhile
+    return {"entry": entry.id, "question": question, "answer": entry.answer, "intent": entry.intent}
 
 
 def _checked(question: str, language: str) -> str:

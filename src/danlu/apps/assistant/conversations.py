@@ -68,7 +68,8 @@ def session_of(
     from danlu.apps.assistant.tables import SESSIONS
 
     if name:
-        row = connection.execute(SESSIONS.select().where(SESSIONS.c.id == name)).first()
+        this = SESSIONS.select().where(SESSIONS.c.id == name).with_for_update()  # two turns at once are counted in turn
+        row = connection.execute(this).first()
         goes_on = row is not None and now - row.seen <= patience.seconds and row.turns < patience.turns
         if row is not None and (over or goes_on):
             return Session(*row), False

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,14 @@ class Finder(Matcher):
     """A matcher over an index in the folder of an assistant; an index of each embedder has a folder of its own."""
 
     def __init__(
-        self, folder: Path, store: Store, embedder: "Answering | None" = None, reranker: "Answering | None" = None
+        self,
+        folder: Path,
+        store: Store,
+        embedder: "Answering | None" = None,
+        reranker: "Answering | None" = None,
+        asking: AbstractContextManager[object] | None = None,
     ) -> None:
-        """Open the index, and make it follow the database.
+        """Open the index, and make it follow the database; what is known changes only while `asking` is held.
 
         Raises:
             Refusal: it cannot be opened.
@@ -35,6 +41,7 @@ class Finder(Matcher):
         index = Index.open(self.place, embedder=embedder, reranker=reranker)
         super().__init__(Known(), index, None if embedder is None else Vectors(embedder))
         self._changing = threading.Lock()
+        self._asking = asking or nullcontext()
         try:
             self.follow(store)
         except BaseException:
@@ -50,17 +57,20 @@ class Finder(Matcher):
             if self.known.entries:  # what is known is in the index too
                 new = [each for each in entries if each.id not in self.known.entries]
                 self._put(new, [each for each in known.phrases.values() if each.id not in self.known.phrases])
-                self.index.remove(_name(each) for each in self.known.phrases.values() if each.id not in known.phrases)
+                before, now = (_names(each.entries.values(), each.phrases.values()) for each in (self.known, known))
+                self.index.remove(before - now)
             else:
-                self._made_to_agree(known, phrases, _digest(entries, phrases))
-            self.known = known
+                self._made_to_agree(known, store, _digest(entries, phrases))
+            with self._asking:
+                self.known = known
 
-    def _made_to_agree(self, known: Known, phrases: Sequence[Phrase], digest: str) -> None:
+    def _made_to_agree(self, known: Known, store: Store, digest: str) -> None:
         """Compare the index with the database, unless it was seen to agree with it as it is now."""
         mark = self.place / "follows"
         if not mark.is_file() or mark.read_text(encoding="utf-8") != digest:
             self._put(known.entries.values(), known.phrases.values(), missing=True)
-            self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)
+            there = set(self.index.names())
+            self.index.remove(there - _names(*store.all()))  # read after it: others put what they have kept just before
             write_text(mark, digest)
 
     def take(self, entries: Sequence[Kept], phrases: Sequence[Phrase]) -> None:
@@ -68,7 +78,8 @@ class Finder(Matcher):
         with self._changing:
             self._put(entries, [phrase for phrase in phrases if phrase.offered])
             self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)
-            self.known.add(entries, phrases)
+            with self._asking:
+                self.known.add(entries, phrases)
 
     def close(self) -> None:
         """Let go of the index; bundles stay open."""
@@ -76,7 +87,7 @@ class Finder(Matcher):
 
     def _put(self, entries: Iterable[Kept], phrases: Iterable[Phrase], *, missing: bool = False) -> None:
         documents = [
-            *(Document(f"a:{each.id}", each.answer, facts={"side": ANSWER, "entry": each.id}) for each in entries),
+            *(Document(_of(each), each.answer, facts={"side": ANSWER, "entry": each.id}) for each in entries),
             *(Document(_name(each), each.text, facts={"side": QUESTION, "entry": each.entry}) for each in phrases),
         ]
         if missing:
@@ -92,6 +103,15 @@ def fingerprint(bundle: "Answering | None") -> str:
 
 def _name(phrase: Phrase) -> str:
     return f"q:{phrase.id}"
+
+
+def _of(entry: Kept) -> str:
+    return f"a:{entry.id}"
+
+
+def _names(entries: Iterable[Kept], phrases: Iterable[Phrase]) -> set[str]:
+    """What an index of them holds."""
+    return {*map(_of, entries), *(_name(phrase) for phrase in phrases if phrase.offered)}
 
 
 def _digest(entries: Sequence[Kept], phrases: Sequence[Phrase]) -> str:

@@ -19,7 +19,8 @@ ALIKE = 0.9
 class Entry:
     """An answer, and the questions that it was given to.
 
-    - `id`: a hash of answer and intent, so that the same tickets become the same entry wherever they are read.
+    - `id`: a hash of the answer, so that the same tickets become the same entry wherever they are read.
+    - `intent`: the most frequent one, for one desk calls the same by several names.
     - `questions`: as they were asked, those that are nearly the same once; the most frequent first.
     - `times`: tickets that are folded into it.
     """
@@ -40,22 +41,23 @@ class Folded:
 
 
 def fold(tickets: Sequence[Ticket]) -> Folded:
-    """Fold tickets of one answer into one entry; white space, case and width of characters aside.
+    """Fold tickets of one answer into one entry; intents, white space, case and width of characters aside.
 
     Answers that are nearly alike stay apart, for they may differ in the number that matters.
     """
     alike = find_clusters([ticket.question for ticket in tickets], ALIKE).near
-    groups: dict[tuple[str, str], list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for row, ticket in enumerate(tickets):
-        groups.setdefault((plain(ticket.answer), plain(ticket.intent)), []).append(row)
+        groups.setdefault(plain(ticket.answer), []).append(row)
     entries, answers = [], Counter[int]()
     for rows in groups.values():
         asked = Counter(int(alike[row]) for row in rows)
         answers.update(asked.keys())
         first = {int(alike[row]): row for row in reversed(rows)}
         questions = tuple(tickets[first[each]].question for each, _ in asked.most_common())
-        ticket = tickets[rows[0]]
-        entries.append(Entry(key(ticket.answer, ticket.intent), ticket.answer, ticket.intent, questions, len(rows)))
+        answer, intents = tickets[rows[0]].answer, Counter(tickets[row].intent for row in rows if tickets[row].intent)
+        intent = intents.most_common(1)[0][0] if intents else ""
+        entries.append(Entry(name_of(answer), answer, intent, questions, len(rows)))
     return Folded(entries, int(np.sum([count > 1 for count in answers.values()], dtype=int)))
 
 
@@ -64,9 +66,9 @@ def plain(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def key(*texts: str) -> str:
-    """A name for texts that differ in what a reader sees."""
-    return hashed(map(plain, texts))
+def name_of(answer: str) -> str:
+    """The name of an answer, as earlier versions have it of one without an intent."""
+    return hashed([plain(answer), ""])
 
 
 def hashed(texts: Iterable[str]) -> str:

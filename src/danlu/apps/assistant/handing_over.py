@@ -37,11 +37,21 @@ def hand_over(connection: "Connection", session: Session, summary: dict[str, Any
 
 
 def waiting(connection: "Connection", most: int = 200) -> list[dict[str, Any]]:
-    """What was handed over and is not done, the oldest first."""
+    """What was handed over and is not done, the newest first: what nobody will deal with any more hides none of it."""
     from danlu.apps.assistant.tables import HANDOVERS
 
-    asked = HANDOVERS.select().where(HANDOVERS.c.done.is_(False)).order_by(HANDOVERS.c.time).limit(most)
+    asked = HANDOVERS.select().where(HANDOVERS.c.done.is_(False)).order_by(HANDOVERS.c.time.desc()).limit(most)
     return [dict(row._mapping) | {"summary": json.loads(row.summary)} for row in connection.execute(asked)]
+
+
+def count_waiting(connection: "Connection") -> int:
+    """How much was handed over and is not done."""
+    import sqlalchemy as sql
+
+    from danlu.apps.assistant.tables import HANDOVERS
+
+    asked = sql.select(sql.func.count(HANDOVERS.c.id)).where(HANDOVERS.c.done.is_(False))
+    return int(connection.execute(asked).scalar_one())
 
 
 def done(connection: "Connection", name: str, turn: str) -> None:

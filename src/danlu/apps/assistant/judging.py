@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from danlu.apps.assistant.conversations import PERSON as HANDED_OVER
 from danlu.apps.assistant.conversations import WRITTEN, Turn, turn_of
-from danlu.apps.assistant.folding import key, plain
+from danlu.apps.assistant.folding import name_of, plain
 from danlu.apps.assistant.store import PERSON, Kept, Phrase, add_entry, add_phrase, phrase_id
 from danlu.apps.assistant.tickets import LONGEST_ANSWER, shown
 from danlu.apps.assistant.writing import unmarked
@@ -120,6 +120,12 @@ def last_number(connection: "Connection") -> int:
     return int(connection.execute(sql.select(sql.func.max(JUDGEMENTS.c.id)).where(_by(customers=False))).scalar() or 0)
 
 
+def rejected(connection: "Connection", turns: Collection[str]) -> int:
+    """How many answers of these turns were called wrong, by whomever."""
+    told = [each for customers in (True, False) for each in judgements(connection, customers, turns)]
+    return len({each.turn for each in told if each.verdict != RIGHT})
+
+
 def forget(connection: "Connection") -> None:
     """Remove what customers have said of turns that are there no more."""
     import sqlalchemy as sql
@@ -197,16 +203,23 @@ def _entry(connection: "Connection", turn: Turn, verdict: str, answer: str) -> t
     """The entry that is right, and it again if it is new."""
     from danlu.apps.assistant.tables import ENTRIES
 
-    if verdict == RIGHT and turn.entry is not None:
+    if verdict == RIGHT and turn.entry is not None and _is_kept(connection, turn.entry):
         return turn.entry, ()
     text = answer or (unmarked(turn.answer) if turn.kind == WRITTEN else turn.answer)
     wanted = plain(text)
     for row in connection.execute(ENTRIES.select().order_by(ENTRIES.c.id)):
         if plain(row.answer) == wanted:
             return str(row.id), ()
-    name = key(text, "")
+    name = name_of(text)
     add_entry(connection, name, text, "", 1, PERSON)
     return name, (Kept(name, text, "", 1, PERSON),)
+
+
+def _is_kept(connection: "Connection", entry: str) -> bool:
+    """Whether an answer was not forgotten since it was given."""
+    from danlu.apps.assistant.tables import ENTRIES
+
+    return connection.execute(ENTRIES.select().where(ENTRIES.c.id == entry)).first() is not None
 
 
 def _said_before(connection: "Connection", turn: Turn) -> list[str]:

@@ -1,13 +1,15 @@
 """How like a question is to those that were answered before, in numbers that mean the same in every collection."""
 
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from danlu.apps.assistant.folding import plain
 from danlu.apps.assistant.store import Kept, Phrase
 from danlu.apps.grounded.asked import content
 from danlu.index.tokens import tokens
@@ -30,6 +32,9 @@ WIDE, NARROW = 40, 15
 """Passages that are looked at among the questions, and among the answers."""
 NEAR = 5
 """Questions that are looked at of an answer that was found by itself."""
+_RUN = re.compile("[A-Za-z0-9@#_./+-]+")
+_OWN = re.compile(r"[0-9]{5}|[^@]@[^@]+\.")
+"""What is a customer's own: the number of an order or a telephone, an address of mail."""
 _HELD = 50_000
 """Vectors of questions that are kept in memory: with 384 numbers each, 77 MB."""
 
@@ -50,7 +55,11 @@ class Candidate:
 
 @dataclass
 class Known:
-    """All answers and questions in memory, and how rare their words are."""
+    """All answers and questions in memory, and how rare their words are.
+
+    - `of_entry`: the questions of an answer; all that were kept of the same text have theirs under the first of them.
+    - `numbered`: questions with a digit, which may be about one thing of many.
+    """
 
     entries: dict[str, Kept] = field(default_factory=dict)
     phrases: dict[str, Phrase] = field(default_factory=dict)
@@ -58,6 +67,9 @@ class Known:
     words: dict[str, Counter[str]] = field(default_factory=dict)
     replies: dict[str, frozenset[str]] = field(default_factory=dict)
     having: Counter[str] = field(default_factory=Counter)
+    numbered: set[str] = field(default_factory=set)
+    _firsts: dict[str, str] = field(default_factory=dict)
+    _same: dict[str, str] = field(default_factory=dict)
     _lengths: dict[str, float] = field(default_factory=dict)
     _rarities: dict[str, float] = field(default_factory=dict)
 
@@ -66,19 +78,32 @@ class Known:
         self._lengths, self._rarities = {}, {}
         for entry in entries:
             self.entries[entry.id] = entry
+            self._same[entry.id] = self._firsts.setdefault(plain(entry.answer), entry.id)
             self.replies[entry.id] = frozenset(tokens(entry.answer))
         for phrase in phrases:
             self._forget(phrase.id)
             if phrase.offered:
-                self.phrases[phrase.id] = phrase
-                self.of_entry.setdefault(phrase.entry, []).append(phrase.id)
+                first = self.first(phrase.entry)
+                self.phrases[phrase.id] = replace(phrase, entry=first)
+                self.of_entry.setdefault(first, []).append(phrase.id)
+                if any(map(str.isdigit, phrase.text)):
+                    self.numbered.add(phrase.id)
                 self.words[phrase.id] = Counter(tokens(phrase.text))
                 self.having.update(self.words[phrase.id].keys())
+
+    def first(self, entry: str) -> str:
+        """The first that was kept of the same text: earlier versions kept one for each intent."""
+        return self._same.get(entry, entry)
+
+    def holds(self, word: str) -> bool:
+        """Whether any question or answer has a word."""
+        return self.having[word] > 0 or any(word in reply for reply in self.replies.values())
 
     def _forget(self, name: str) -> None:
         if (phrase := self.phrases.pop(name, None)) is not None:
             self.of_entry[phrase.entry].remove(name)
             self.having.subtract(self.words.pop(name).keys())
+            self.numbered.discard(name)
 
     def rarity(self, word: str) -> float:
         """How much a word tells (Robertson and Sparck Jones, 1976), of all questions that are known."""
@@ -120,6 +145,32 @@ class Vectors:
         return found
 
 
+@dataclass(frozen=True)
+class _Question:
+    """A question as it is compared: its words, how much each tells, and those that `matter` as they do not only ask.
+
+    - `whole`: weight of these together; `length`: of the vector of all.
+    """
+
+    words: Counter[str]
+    weight: dict[str, float]
+    matter: Set[str]
+    whole: float
+    length: float
+
+    @classmethod
+    def read(cls, known: Known, text: str) -> "_Question":
+        words = Counter(tokens(text))
+        weight = {word: known.rarity(word) for word in words}
+        matter = words.keys() & set(tokens(content(text)))
+        whole = sum(weight[word] for word in matter) or 1.0
+        return cls(words, weight, matter, whole, known.length_of(words))
+
+    def share(self, there: Set[str]) -> float:
+        """The weight of the words that stand there, as a share of all that matter."""
+        return sum(self.weight[word] for word in self.matter & there) / self.whole
+
+
 @dataclass
 class Matcher:
     """What finds candidates: an index of questions and answers, and what is known of them."""
@@ -134,27 +185,29 @@ class Matcher:
         """Answers that may be meant, in no order; those `aside` are as if they were not there."""
         if not question.strip():
             return []
+        known = self.known
+        entries_aside = {*map(known.first, entries_aside)}
         best: dict[str, float] = {}
         cosines: dict[str, float] = {}
         words: dict[str, float] = {}
         seen: dict[str, set[str]] = {}
-        more = len(phrases_aside) + sum(len(self.known.of_entry.get(entry, ())) for entry in entries_aside)
+        more = len(phrases_aside) + sum(len(known.of_entry.get(entry, ())) for entry in entries_aside)
         for side, limit in (("question", WIDE), ("answer", NARROW)):
             for found in self.index.search(question, limit=limit + min(more, limit), where={"side": side}):
-                entry = found.facts["entry"]
-                if entry in entries_aside or entry not in self.known.entries:
+                entry = known.first(found.facts["entry"])
+                if entry in entries_aside or entry not in known.entries:
                     continue
                 seen.setdefault(entry, set())
                 best[entry] = max(best.get(entry, 0.0), found.ways.get("rank", 0.0))
                 name = found.document.partition(":")[2]
-                if side == "question" and name in self.known.phrases and name not in phrases_aside:
+                if side == "question" and name in known.phrases and name not in phrases_aside:
                     seen[entry].add(name)
                     words[entry] = max(words.get(entry, 0.0), found.ways.get("lexical", 0.0))
                     if "vector" in found.ways:
                         cosines[name] = max(found.ways["vector"], cosines.get(name, -1.0))
         for entry, names in seen.items():
             if not names:  # found by its answer: the questions of it are looked at as well
-                names.update([each for each in self.known.of_entry.get(entry, []) if each not in phrases_aside][:NEAR])
+                names.update([each for each in known.of_entry.get(entry, []) if each not in phrases_aside][:NEAR])
         seen = {entry: names for entry, names in seen.items() if names}
         missing = sorted(name for names in seen.values() for name in names if name not in cosines)
         cosines |= self._cosines(question, missing)
@@ -165,25 +218,22 @@ class Matcher:
     def _measured(
         self, question: str, seen: dict[str, set[str]], said: dict[str, dict[str, float]], cosines: dict[str, float]
     ) -> list[Candidate]:
-        known, asked = self.known, Counter(tokens(question))
-        weight = {word: known.rarity(word) for word in asked}
-        matter = asked.keys() & set(tokens(content(question)))
-        whole = sum(weight[word] for word in matter) or 1.0
-        length = known.length_of(asked)
+        known, asked = self.known, _Question.read(self.known, question)
+        told = _without_own(known, question)
+        bare = asked if told == question else _Question.read(known, told)
         there = {entry: [cosines[name] for name in names if name in cosines] for entry, names in seen.items()}
         vectors = {entry: max(each) for entry, each in there.items() if each}
         lowest = min(vectors.values(), default=0.0)
         span = max(vectors.values(), default=0.0) - lowest or 1.0
         found = []
         for entry, names in seen.items():
-            likes = {name: _cosine(known, asked, weight, length, name) for name in sorted(names)}
+            as_like = {name: asked if name in known.numbered else bare for name in sorted(names)}
+            likes = {name: _cosine(known, each, name) for name, each in as_like.items()}
             best = max(likes, key=lambda name: (likes[name] + cosines.get(name, 0.0), name))
-            covered = max(sum(weight[word] for word in matter & known.words[name].keys()) for name in likes)
-            replied = sum(weight[word] for word in matter & known.replies[entry])
             features = {
                 "asked": max(likes.values()),
-                "covered": covered / whole,
-                "reply": replied / whole,
+                "covered": max(each.share(known.words[name].keys()) for name, each in as_like.items()),
+                "reply": bare.share(known.replies[entry]),
                 "vector": vectors.get(entry, 0.0),
                 "near": (vectors[entry] - lowest) / span if entry in vectors else 0.0,
                 "rank": said["rank"].get(entry, 0.0),
@@ -203,9 +253,23 @@ def _often(count: int) -> float:
     return 1.0 + log(count) if count > 1 else 1.0
 
 
-def _cosine(known: Known, asked: Counter[str], weight: dict[str, float], length: float, name: str) -> float:
+def _cosine(known: Known, asked: _Question, name: str) -> float:
     """Cosine of tf-idf vectors (Salton and Buckley, 1988)."""
     words = known.words[name]
-    shared = asked.keys() & words.keys()
-    dot = sum(weight[word] ** 2 * _often(asked[word]) * _often(words[word]) for word in shared)
-    return dot / (length * known.length(name))
+    shared = asked.words.keys() & words.keys()
+    dot = sum(asked.weight[word] ** 2 * _often(asked.words[word]) * _often(words[word]) for word in shared)
+    return dot / (asked.length * known.length(name))
+
+
+def _without_own(known: Known, question: str) -> str:
+    """The question without numbers and addresses that are the customer's own; they stay where anything known has one.
+
+    All of it where nothing else is in it.
+    """
+
+    def told(run: re.Match[str]) -> str:
+        own = [word for word in tokens(run[0]) if _OWN.search(word)]
+        return run[0] if not _OWN.search(run[0]) or any(map(known.holds, own)) else " "
+
+    left = _RUN.sub(told, question)
+    return left if any(map(str.isalnum, left)) else question

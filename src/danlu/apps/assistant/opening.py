@@ -1,6 +1,6 @@
 """An assistant opened from a folder: its database, its bundles, tickets that are given to it, its first version."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -9,11 +9,11 @@ from pathlib import Path
 from danlu.apps.assistant.assistant import Assistant, Models
 from danlu.apps.assistant.conversations import Patience
 from danlu.apps.assistant.finding import fingerprint
-from danlu.apps.assistant.folding import fold
+from danlu.apps.assistant.folding import fold, plain
 from danlu.apps.assistant.intents import with_intents
 from danlu.apps.assistant.retraining import retrain
 from danlu.apps.assistant.store import Store
-from danlu.apps.assistant.tickets import read_tickets
+from danlu.apps.assistant.tickets import read_tickets, shown
 from danlu.apps.bundles import Role
 from danlu.apps.grounded.write import refuse_other_writers
 from danlu.bundle.answering import Answering
@@ -23,6 +23,8 @@ from danlu.refusal import Refusal
 
 Say = Callable[[str], object]
 FILE = "assistant.db"
+GROWN = 2
+"""Times as many answers as a version was fitted on, from which on it is told that it is old."""
 
 
 def _refuse_no_intents(bundle: Answering) -> None:
@@ -57,7 +59,7 @@ def opened(
     Raises:
         Refusal: the database cannot be opened, or a tuned bundle.
     """
-    with Store(database or f"sqlite:///{folder / FILE}") as store:
+    with Store(database or folder / FILE) as store:
         folder.mkdir(parents=True, exist_ok=True)
         with Assistant(store, folder, models, patience) as assistant:
             yield assistant
@@ -81,8 +83,49 @@ def take(assistant: Assistant, path: Path, columns: Columns, say: Say) -> None:
     )
     for line in read.in_words():
         say(f"{path}: {line}")
+    if read.doubt is not None:
+        count, example = read.doubt
+        say(
+            f"{path}: column '{read.columns['answer']}' was taken for the answer, and holds {count:,} different ones, "
+            f"such as '{example:.60}'; if customers were told otherwise, take them back with 'danlu app assistant "
+            "forget FILE', and name the column with --answer-column"
+        )
     if folded.contested:
         say(f"{path}: {folded.contested:,} questions were answered in two ways or more; each way is kept")
+    version, known = assistant.version, len(assistant.finder.known.entries)
+    if known > GROWN * version.told.get("answers", known):
+        say(
+            f"version {version.number} was fitted on {version.told['answers']:,} answers, and {known:,} are known; fit "
+            "order and threshold anew with: danlu app assistant retrain"
+        )
+
+
+def forget(assistant: Assistant, given: Sequence[str], columns: Columns, say: Say) -> None:
+    """Remove answers with all their questions: of the tickets of a file, or of an id or a text.
+
+    Raises:
+        Refusal: what is given is no file, and no answer that is known; or see `read_tickets`.
+    """
+    entries = assistant.finder.known.entries
+    of_text: dict[str, list[str]] = {}
+    for entry in entries.values():
+        of_text.setdefault(plain(entry.answer), []).append(entry.id)
+    found: dict[str, None] = {}
+    for each in given:
+        if each in entries or plain(shown(each)) in of_text:
+            texts = [entries[each].answer if each in entries else shown(each)]
+        elif Path(each).is_file():
+            read = read_tickets(each, columns.question, columns.answer, columns.intent)
+            texts = [ticket.answer for ticket in read.tickets]
+        else:
+            raise Refusal(
+                f"{each:.80}: there is no such file, and no answer of this id or text is known; ids stand in what "
+                "'danlu app assistant ask' says"
+            )
+        found |= dict.fromkeys(name for text in texts for name in of_text.get(plain(text), []))
+    answers, questions = assistant.store.forget(found, assistant.now())
+    assistant.refresh()
+    say(f"{answers:,} answers and {questions:,} questions are forgotten; a file that holds them brings them back")
 
 
 def take_sample(assistant: Assistant, say: Say) -> None:

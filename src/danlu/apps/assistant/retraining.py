@@ -100,6 +100,7 @@ def retrain(
                 bundle.close()
         better = len(learnt) >= LEAST and (old.number == 0 or after.score >= before.score)
         told = {"before": before.plain(), "after": after.plain(), "judged": len(judged), "against": old.number}
+        told["answers"] = len(finder.known.entries)
         version = versions.Version(number, assistant.now(), ranking, place, told | {"served": better, "tuned": tune})
         with store.begin() as connection:
             versions.keep(connection, version, better)
@@ -120,9 +121,10 @@ def examined(matcher: Matcher, cases: Sequence[Case]) -> list[Examined]:
     """The candidates of each question; one whose right answer has no question left without its own is left out."""
     found: list[Examined] = []
     for case in cases:
-        there = [name for name in matcher.known.of_entry.get(case.right or "", []) if name not in case.phrases_aside]
-        if case.right is None or there:
-            found.append(Examined(candidates_of(matcher, case), case.right, 1.0 if case.judged else MADE))
+        right = None if case.right is None else matcher.known.first(case.right)
+        there = [name for name in matcher.known.of_entry.get(right or "", []) if name not in case.phrases_aside]
+        if right is None or there:
+            found.append(Examined(candidates_of(matcher, case), right, 1.0 if case.judged else MADE))
     return found
 
 

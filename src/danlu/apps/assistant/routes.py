@@ -7,9 +7,10 @@ from pydantic import Field
 
 from danlu.apps.assistant import judging, outbox, versions
 from danlu.apps.assistant.assistant import Answer, Assistant
-from danlu.apps.assistant.conversations import turn_of, turns_of
-from danlu.apps.assistant.handing_over import done, waiting
+from danlu.apps.assistant.conversations import WRITTEN, turn_of, turns_of
+from danlu.apps.assistant.handing_over import count_waiting, done, waiting
 from danlu.apps.assistant.tickets import LONGEST_ANSWER, LONGEST_QUESTION
+from danlu.apps.assistant.writing import unmarked
 from danlu.data.characters.languages import Language
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, checked
@@ -189,6 +190,7 @@ def told(assistant: Assistant, webhook: bool) -> dict[str, Any]:
             "embedder": assistant.embedder is not None,
             "judged": len(judged),
             "waiting": waiting(connection, LIST),
+            "waits": count_waiting(connection),
             "complaints": turns,
             "webhook": webhook,
             "outbox": outbox.counts(connection),
@@ -201,8 +203,9 @@ def told(assistant: Assistant, webhook: bool) -> dict[str, Any]:
 
 
 def _for_customers(answer: Answer) -> dict[str, Any]:
-    """What a customer sees: not what else was found, nor how sure it is, nor what other customers have asked."""
-    return {name: getattr(answer, name) for name in ("turn", "session", "begun", "kind", "text", "language")}
+    """What a customer sees: not what else was found, by what numbers it is cited, nor what others have asked."""
+    told = {name: getattr(answer, name) for name in ("turn", "session", "begun", "kind", "text", "language")}
+    return told | ({"text": unmarked(answer.text)} if answer.kind == WRITTEN else {})
 
 
 async def _answer(assistant: Assistant, call: Call, body: Asked) -> Answer:

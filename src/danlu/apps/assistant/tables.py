@@ -32,6 +32,15 @@ PHRASES = sql.Table(
 )
 """Questions that an answer was given to; those that are not `offered` were taken back."""
 
+FORGOTTEN = sql.Table(
+    "assistant_forgotten",
+    META,
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("time", sql.Float, nullable=False),
+    sql.Column("answers", sql.Integer, nullable=False),
+)
+"""When answers were removed, and how many; by this other processes see it."""
+
 SESSIONS = sql.Table(
     "assistant_sessions",
     META,

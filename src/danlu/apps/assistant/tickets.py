@@ -1,13 +1,18 @@
 """Past tickets as they lie in a file: what customers asked, and what they were told."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
+from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, html_marks
+from danlu.data.reading.html_text import text_of_html
 from danlu.data.record import Record
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
@@ -20,8 +25,8 @@ _FIRST = 1_000
 """Records by which the columns are told."""
 
 NAMES = {
-    "question": "question query ask asked subject title instruction prompt text 问题 提问 客户问题 "
-    "用户问题 咨询 咨询内容 标题 问 description customer user",
+    "question": "question query ask asked subject title summary instruction prompt text 问题 提问 客户问题 "
+    "用户问题 咨询 咨询内容 标题 问 description body customer user",
     "answer": "answer reply response resolution solution output completion 答案 回答 答复 回复 客服回复 "
     "解决方案 答 agent",
     "intent": "intent category topic class label tag 意图 类别 分类 类型 主题 标签",
@@ -30,6 +35,19 @@ NAMES = {
 
 PEOPLE = {"customer", "user", "agent"}
 """Columns that hold what somebody said, or who it was."""
+
+HEADINGS = {"subject", "title", "summary", "标题"}
+BODIES = ("description", "body", "text", "描述", "问题描述", "内容", "customer", "user")
+"""Columns that hold what customers wrote below a heading, the likeliest first."""
+
+EMPTIES = {"n/a", "na", "none", "null", "nil", "nan", "无", "暂无", "空"}
+"""What stands in a cell that says nothing, as do signs without a letter or a digit."""
+
+SHORT, FEW, MANY = 12, 10, 50
+"""Width of half of the answers, and different ones among `MANY` tickets, up to which a column may hold a state."""
+
+_TAGS = BLOCKS | CELLS | INLINE
+_CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -45,9 +63,11 @@ class Ticket:
 class Read:
     """What a file held.
 
-    - `columns`: which of its columns was taken for what.
+    - `columns`: which of its columns was taken for what; 'heading' stands above the question, if there is one.
     - `unanswered`, `unasked`, `too_long`: numbers of records, from 1, that were left out, and why.
     - `bad_rows`: rows that could not be read.
+    - `doubt`: of a column that was taken for the answer by its name and hardly holds any, how many different ones there
+      are and the most frequent.
     """
 
     columns: dict[str, str]
@@ -56,6 +76,7 @@ class Read:
     unasked: list[int] = field(default_factory=list)
     too_long: list[int] = field(default_factory=list)
     bad_rows: BadRows = field(default_factory=BadRows)
+    doubt: tuple[int, str] | None = None
 
     def in_words(self) -> list[str]:
         """Sentences on what was left out; none where all was taken."""
@@ -87,6 +108,8 @@ def read_tickets(path: str | Path, question: str = "", answer: str = "", intent:
         raise Refusal(
             f"{path}: no ticket has an answer in column '{told}'; name the column that holds it with --answer-column"
         )
+    if not answer:
+        found.doubt = _doubt(found.tickets)
     return found
 
 
@@ -99,10 +122,11 @@ def _bounded(path: str, first: Sequence[Record], rest: Iterable[Record]) -> Iter
 
 
 def _take(found: Read, number: int, record: Record) -> None:
-    question, answer, intent = (_text(record.get(found.columns.get(what, ""))) for what in NAMES)
-    if not answer:
+    told = {what: _text(record.get(column)) for what, column in found.columns.items()}
+    question, answer, intent = _whole(told.get("heading", ""), told["question"]), told["answer"], told.get("intent", "")
+    if _says_nothing(answer):
         found.unanswered.append(number)
-    elif not question:
+    elif _says_nothing(question):
         found.unasked.append(number)
     elif len(question) > LONGEST_QUESTION or len(answer) > LONGEST_ANSWER:
         found.too_long.append(number)
@@ -110,8 +134,28 @@ def _take(found: Read, number: int, record: Record) -> None:
         found.tickets.append(Ticket(question, answer, " ".join(intent.split())[:LONGEST_INTENT]))
 
 
+def _whole(heading: str, body: str) -> str:
+    """Heading and body, once where they begin alike; the heading alone where there is no body, or no room for it."""
+    if not heading or body.startswith(heading):
+        return body
+    both = f"{heading}\n{body}".strip()
+    return both if len(both) <= LONGEST_QUESTION else heading
+
+
+def _says_nothing(text: str) -> bool:
+    return text.casefold().rstrip(".。") in EMPTIES or not any(sign.isalnum() for sign in text)
+
+
+def _doubt(tickets: Sequence[Ticket]) -> tuple[int, str] | None:
+    """Whether answers are states of tickets by the look of them, such as 'Done' and 'Won't Fix'; see `Read`."""
+    answers = Counter(ticket.answer for ticket in tickets)
+    half = median(len(ticket.answer) + len(_CHINESE.findall(ticket.answer)) for ticket in tickets)
+    states = half < SHORT or (len(answers) <= FEW and len(tickets) >= MANY)
+    return (len(answers), answers.most_common(1)[0][0]) if states else None
+
+
 def _columns(path: str, records: Sequence[Record], named: dict[str, str]) -> dict[str, str]:
-    """Which column is the question, the answer and, if any, the intent."""
+    """Which column is the question, the answer and, if any, the intent, and the heading above the question."""
     there = [*dict.fromkeys(name for record in records for name in record)]
     plain = {str(name).strip().lower(): name for name in reversed(there)}
     found: dict[str, str] = {}
@@ -133,21 +177,37 @@ def _columns(path: str, records: Sequence[Record], named: dict[str, str]) -> dic
                 f"{path}: no column tells the {what}; its columns are: {', '.join(there) or 'none'}; name one with "
                 f"--{what}-column"
             )
-    return found
+    return found if named["question"] else found | _below(found, records, plain)
 
 
-def _speaks(records: Sequence[Record], column: str) -> bool:
-    """Whether half of a column has four words or five Chinese characters, which few names of people have."""
+def _below(found: dict[str, str], records: Sequence[Record], plain: dict[str, str]) -> dict[str, str]:
+    """The column of what customers wrote, where the question is only its heading, or how a customer is addressed."""
+    heading = found["question"]
+    if heading.strip().lower() not in HEADINGS:
+        return {}
+    for name in (each for each in BODIES if each in plain and plain[each] not in found.values()):
+        if name not in PEOPLE or _speaks(records, plain[name]):
+            addressed = name in PEOPLE and not _speaks(records, heading, 2, 3)
+            return {"question": plain[name]} | ({} if addressed else {"heading": heading})
+    return {}
+
+
+def _speaks(records: Sequence[Record], column: str, words: int = 4, signs: int = 5) -> bool:
+    """Whether half of a column has so many words or Chinese characters: four or five, few names of people have."""
     texts = [text for record in records if (text := _text(record.get(column)))]
-    long = sum(len(text.split()) >= 4 or sum("\u4e00" <= sign <= "\u9fff" for sign in text) >= 5 for text in texts)
+    long = sum(len(text.split()) >= words or len(_CHINESE.findall(text)) >= signs for text in texts)
     return 2 * long > len(texts)
 
 
 def _text(value: Any) -> str:
-    """A value as it is `shown`; nothing for what is no plain value."""
+    """A value as it is `shown`, of HTML what a page shows; nothing for what is no plain value."""
     if value is None or isinstance(value, list | dict | bytes | bool):
         return ""
-    return shown(str(value))
+    text = str(value)
+    tags = {mark.name for mark in html_marks(text, lambda mark: mark.likely and mark.name in _TAGS)}
+    if tags:
+        text = text_of_html(text if tags & BLOCKS else text.replace("\n", "<br>"))
+    return shown(text)
 
 
 def shown(text: str) -> str:

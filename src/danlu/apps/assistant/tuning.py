@@ -27,8 +27,8 @@ def rows(known: Known, judged: Sequence[Judgement], aside: frozenset[str] = froz
     """
     wrong: dict[tuple[str, str], list[str]] = {}
     for each in judged:
-        if each.entry and each.judged and each.judged != each.entry and each.judged in known.entries:
-            wrong.setdefault((each.question, each.entry), []).append(known.entries[each.judged].answer)
+        if each.entry and each.judged in known.entries and known.first(each.judged) != known.first(each.entry):
+            wrong.setdefault((each.question, known.first(each.entry)), []).append(known.entries[each.judged].answer)
     found: list[Record] = []
     for name in sorted(known.phrases):
         if name in aside:

@@ -73,7 +73,7 @@ def _smaller(material: Material, whole: Whole, largest: Slice) -> tuple[str, Who
         if (part := before / (parts * after)) >= 1:
             continue  # each device had no more of it before
         keys = f"train.{key}={size // parts} train.accumulate={more}"
-        found = keys, replace(whole, part=part, passes=-(-max(more, count) // count))
+        found = keys, replace(whole, part=part, passes=-(-more * after // count))
         if found[1].held <= whole.terms.device.memory:
             break
     return found

@@ -34,6 +34,7 @@ class Foretold:
     - `parallel`: how devices share the work; `assumed`: whether the recipe does not say so.
     - `auto`: whether the size of the network was chosen by the speed of this machine.
     - `sent`: bytes that each device sends in a step; `computing`, `sending`: seconds a step takes for either.
+    - `idle`: devices that have no row of a usual step.
     - `step_tokens`: of all devices together, padding included; `steps`, `tokens`: of all of it, where that is known.
     """
 
@@ -49,6 +50,7 @@ class Foretold:
     sent: float
     computing: float
     sending: float
+    idle: int
     step_tokens: float
     steps: int | None
     tokens: float | None
@@ -107,13 +109,11 @@ def foretell(material: Material, terms: Terms) -> Foretold:
     named = getattr(settings, "parallel", None)
     parallel = named or ("ddp" if terms.count > 1 else None)
     recompute = bool(getattr(settings, "recompute", False))
-    passes = -(-max(settings.accumulate, terms.count) // terms.count)
+    passes, busy, share = _dealt(material, terms.count)
     whole = Whole(held, way, frozen_bytes(material, terms.precision), terms, parallel, recompute, passes=passes)
     memory, room = whole.memory(), terms.device.memory
     again = work.forward if recompute else 0.0
-    computing = (
-        (work.training + again) * step_tokens / terms.count / (terms.share * terms.device.speed(terms.precision))
-    )
+    computing = (work.training + again) * step_tokens * share / (terms.share * terms.device.speed(terms.precision))
     sent = _sent(held, passes, terms.count, parallel)
     link = terms.device.link if terms.count <= A_MACHINE else min(terms.device.link, terms.device.network)
     return Foretold(
@@ -129,6 +129,7 @@ def foretell(material: Material, terms: Terms) -> Foretold:
         sent=sent,
         computing=computing,
         sending=sent / link,
+        idle=terms.count - busy,
         step_tokens=step_tokens,
         steps=steps,
         tokens=None if steps is None else steps * step_tokens,
@@ -154,6 +155,23 @@ def _usual(material: Material) -> Work:
     piece = usual(material.batches)
     batch, tokens = first_part(material, piece)
     return count_work(material.model, material.roles.loss, batch, tokens, piece.width)
+
+
+def _dealt(material: Material, count: int) -> tuple[int, int, float]:
+    """Micro-batches of a device in a step, devices that have any, and the share of the step that the busiest computes.
+
+    Batches are dealt out whole, or in parts of whole rows, as long as there are any.
+    """
+    accumulate, parts = material.settings.accumulate, material.batches.parts
+    if count == 1:
+        return accumulate, 1, 1.0
+    part = 1 / parts
+    if material.known or getattr(material.prepared.task, "pack", False):  # else rows are shorter than those made up
+        rows = len(usual(material.batches).examples)
+        parts = min(parts, rows)
+        part = -(-rows // parts) / rows
+    passes = -(-accumulate * parts // count)
+    return passes, min(count, accumulate * parts), passes * part / accumulate
 
 
 def _steps(material: Material, settings: Training, terms: Terms, step_tokens: float, steps_an_epoch: int) -> int | None:

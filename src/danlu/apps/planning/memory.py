@@ -20,14 +20,15 @@ class Terms:
 
     - `share`: of the highest speed that is reached; `measured`: whether it was measured.
     - `overlap`: share of what is sent that is hidden behind what is computed.
-    - `tokens`: of the data, where it is not looked at; `hour_cost`: of one device; `runtime`: bytes held in any case.
+    - `tokens`: of the data, once through, where it is not looked at.
+    - `hour_cost`: of one device; `runtime`: bytes held in any case.
     """
 
     count: int
     device: Accelerator
     precision: str
     share: float
-    overlap: float = 0.5
+    overlap: float = 0.0
     tokens: float | None = None
     hour_cost: float | None = None
     runtime: float = RUNTIME

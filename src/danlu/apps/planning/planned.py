@@ -26,6 +26,7 @@ from danlu.train.settings import Precision
 
 THIS = "this"
 SHARE = 0.4  # of the highest speed, as large trainings reach it (Chowdhery et al., 2022: 46 %; Touvron et al., 2023)
+HIDDEN = 0.5  # of what fsdp sends, which deals with a block while others compute; ddp sums after the last way back
 HERE = 0.5  # of the measured limit of this machine: 40 to 65 % by shape (2026-11)
 
 
@@ -37,14 +38,15 @@ def planned(
     only: str | None = None,
     tokens: float | None = None,
     share: float | None = None,
-    overlap: float = 0.5,
+    overlap: float | None = None,
     link: float | None = None,
     hour_cost: float | None = None,
 ) -> Iterator[Foretold]:
     """Each training of `recipe`, or that of one name, on `where`: `this`, or as `devices` reads it.
 
-    - `tokens`: of the data, which is then not looked at; `link`: GB a second between devices.
-    - `share`, `overlap`, `hour_cost`: see `Terms`. None: 0.4, or on this machine what a few steps show.
+    - `tokens`: of the data, once through, which is then not looked at; `link`: GB a second between devices.
+    - `share`, `overlap`, `hour_cost`: see `Terms`. Without `share` it is 0.4, or on this machine what a few steps show;
+      without `overlap` 0.5 with fsdp, else 0.
 
     Raises:
         Refusal: see `materials` and `devices`.
@@ -58,7 +60,10 @@ def planned(
         if here:
             device = this_machine(precision)
         runtime = _libraries() if here else 0.0 if device.name == "cpu" else RUNTIME
-        terms = Terms(count, device, precision, share or (HERE if here else SHARE), overlap, tokens, hour_cost, runtime)
+        reached = share or (HERE if here else SHARE)
+        usually = HIDDEN if material.settings.parallel == "fsdp" else 0.0
+        hidden = usually if overlap is None else overlap
+        terms = Terms(count, device, precision, reached, hidden, tokens, hour_cost, runtime)
         found = _followed(material, terms)
         if here and share is None and found.fits and material.place and tokens is None:
             found = _measured(material, terms) or found

@@ -75,6 +75,20 @@ def notes(found: Foretold, _: Say) -> list[str]:
         told.append(_("the recipe has no 'train.parallel'; counted as {parallel}").format(parallel=found.parallel))
     if found.auto and found.terms.device.name != THIS:
         told.append(_("'size: auto' has chosen the size by the speed of this machine; on those devices it is another"))
+    if found.terms.tokens and found.tokens and not 0.99 < (times := found.tokens / found.terms.tokens) < 1.01:
+        told.append(
+            _(
+                "--tokens counts the data once; {times:.3g} times as many are learnt, as 'train.epochs' or "
+                "'train.steps' says"
+            ).format(times=times)
+        )
+    if found.idle:
+        told.append(
+            _(
+                "{idle} of {count} devices have no row of a usual step; raise 'train.batch_tokens' or "
+                "'train.accumulate', or lower the task's 'max_length' for shorter rows"
+            ).format(idle=found.idle, count=found.terms.count)
+        )
     if found.terms.count > A_MACHINE:
         told.append(
             _("more than {count} devices: the link between machines counts, {speed:,.0f} GB/s").format(

@@ -28,6 +28,10 @@ Tickets = Annotated[list[Path] | None, typer.Option(help="files of past tickets 
 Question = Annotated[str, typer.Option(help="column of the question; without it, as it is called")]
 Answered = Annotated[str, typer.Option(help="column of the answer")]
 Intent = Annotated[str, typer.Option(help="column of what a ticket is about, if there is one")]
+Generator = Annotated[
+    Path | None, typer.Option(help="bundle of chat or causal_lm: writes from past answers where none fits")
+]
+Intents = Annotated[Path | None, typer.Option(help="bundle of classify: names what is asked about")]
 
 
 def start(
@@ -41,10 +45,8 @@ def start(
     intent_column: Intent = "",
     embedder: Embedder = None,
     ranker: Ranker = None,
-    generator: Annotated[
-        Path | None, typer.Option(help="bundle of chat or causal_lm: writes from past answers where none fits")
-    ] = None,
-    intents: Annotated[Path | None, typer.Option(help="bundle of classify: names what is asked about")] = None,
+    generator: Generator = None,
+    intents: Intents = None,
     webhook: Annotated[str | None, typer.Option(help="address that is told of what is handed over to a person")] = None,
     origin: Annotated[
         list[str] | None, typer.Option(help="website that may hold the widget, such as https://shop.example")
@@ -102,11 +104,27 @@ def add(
     question_column: Question = "",
     answer_column: Answered = "",
     intent_column: Intent = "",
-    intents: Annotated[Path | None, typer.Option(help="bundle of classify: names what is asked about")] = None,
+    intents: Intents = None,
 ) -> None:
     """Add tickets; a server that runs takes them over at once."""
     with _opened(folder, database, intents=intents) as assistant:
         _take(assistant, tickets, question_column, answer_column, intent_column)
+
+
+def forget(
+    answers: Annotated[list[str], typer.Argument(help="files of tickets, or ids or texts of answers")],
+    *,
+    folder: Folder = FOLDER,
+    database: Database = None,
+    question_column: Question = "",
+    answer_column: Answered = "",
+) -> None:
+    """Remove past answers with all their questions; a server that runs gives them no more at once."""
+    from danlu.apps.assistant import opening
+
+    _refuse_absent(folder, database)
+    with _opened(folder, database) as assistant:
+        opening.forget(assistant, answers, opening.Columns(question_column, answer_column), tell)
 
 
 def ask(
@@ -116,13 +134,16 @@ def ask(
     database: Database = None,
     embedder: Embedder = None,
     ranker: Ranker = None,
+    generator: Generator = None,
+    intents: Intents = None,
     session: Annotated[str | None, typer.Option(help="conversation that it goes on with")] = None,
 ) -> None:
-    """Answer one question, as JSON, as the server does."""
+    """Answer one question, as JSON, as a server with the same bundles does."""
     from danlu.machine.terminal import show
 
     _refuse_absent(folder, database)
-    with _opened(folder, database, embedder=embedder, ranker=ranker) as assistant:
+    given = {"embedder": embedder, "ranker": ranker, "generator": generator, "intents": intents}
+    with _opened(folder, database, **given) as assistant:
         show(json.dumps(assistant.ask(question, session).plain(), ensure_ascii=False, indent=1))
 
 
@@ -219,7 +240,7 @@ def _stored(folder: Path, database: str | None) -> Any:
     from danlu.apps.assistant.store import Store
 
     _refuse_absent(folder, database)
-    return Store(database or f"sqlite:///{folder / FILE}")
+    return Store(database or folder / FILE)
 
 
 def _refuse_absent(folder: Path, database: str | None) -> None:
@@ -240,6 +261,7 @@ def _take(assistant: Any, tickets: list[Path] | None, question: str, answer: str
 COMMANDS = {
     "start": start,
     "add": add,
+    "forget": forget,
     "ask": ask,
     "retrain": retrain,
     "back": back,

@@ -127,13 +127,14 @@ class Denoise(Likely):
         target `tokens` for one alone.
         """
         frame, texts = Frame.of(tokenizer), [text_in(record, number) for number, record in enumerate(records)]
-        longest = self._longest(tokenizer, frame, limit)
-        found = []
-        for record, ids in enumerate(documents(texts, tokenizer)):
+        read = documents(texts, tokenizer)
+        longest, found = self._longest(frame, limit, max(map(len, read), default=0)), list[Encoded]()
+        for record, ids in enumerate(read):
             whole = Encoded(record, (Row(ids),))
             slides_T = np.zeros(len(ids), bool)
             slides_T[frame.lead : len(ids) - frame.trail] = True
             found += [whole] if len(ids) <= longest else cut(whole, slides_T, longest, self.too_long, overlap=0)
+        self._look_at(tokenizer, frame, max(map(len, found), default=0))
         for item in found:
             if labelled:
                 item.targets = self._labels(frame, item.row)
@@ -163,8 +164,7 @@ class Denoise(Likely):
 
         With `pack` either side of a row is filled to `room` tokens, unless a document is longer.
         """
-        bounded = min(limit, room or limit) if self.too_long == "split" else limit
-        found = self.model_copy(update={"pack": False}).encode(records, tokenizer, bounded, labelled=True)
+        found = self.cut_at(room).model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
         if not self.pack:
             return found
         size = room_in(min(limit, self.max_length or limit), room or self.max_length or 0)
@@ -185,8 +185,11 @@ class Denoise(Likely):
         if self.pack:
             refuse_packed_tokens(self.kind)
         frame = Frame.of(tokenizer)
-        longest = self._longest(tokenizer, frame, min(limit, room or limit))
-        return DocumentRows(tokens, longest, lambda row: self._labels(frame, row), around=(frame.lead, frame.trail))
+        most = max(int(np.diff(ends, prepend=0).max()) for ends in tokens.ends)
+        longest = self._longest(frame, min(limit, room or limit), most)
+        found = DocumentRows(tokens, longest, lambda row: self._labels(frame, row), around=(frame.lead, frame.trail))
+        self._look_at(tokenizer, frame, int(found.lengths.max()))
+        return found
 
     def sizes(self, encoded: Sequence[Encoded], tokenizer: Tokenizer) -> Sizes:
         """See `Task.sizes`: both sides as long as they can get."""
@@ -234,18 +237,18 @@ class Denoise(Likely):
             return words, []
         return words, [None, *(Truth() if value >= 0 else None for value in values.tolist()[:-1])]
 
-    def _longest(self, tokenizer: Tokenizer, frame: Frame, limit: int) -> int:
-        """Tokens of a document, or of a window of one, whose sides are not longer than `limit`.
-
-        Raises `Refusal` where the tokenizer lacks what such a text needs.
-        """
+    def _longest(self, frame: Frame, limit: int, most: int) -> int:
+        """Tokens of a document, or of a window of one, whose sides fit `limit`; documents have `most` or fewer."""
         limit = min(limit, self.max_length or limit)
-        lengths_N = np.arange(1, 2 * limit)
+        lengths_N = np.arange(1, min(2 * limit, max(most, 1) + 1))
         sides = self._sides(lengths_N, frame)
         fits_N = (sides.widths <= limit) & (True if sides.targets is None else sides.targets <= limit)
         longest = int(lengths_N[fits_N][-1]) if fits_N.any() else 1
-        self.corruption.look_at(tokenizer, longest)
         return longest + frame.lead + frame.trail
+
+    def _look_at(self, tokenizer: Tokenizer, frame: Frame, longest: int) -> None:
+        """Raise `Refusal` where the tokenizer lacks what the longest row needs."""
+        self.corruption.look_at(tokenizer, longest - frame.lead - frame.trail)
 
     def _sides(self, lengths_N: Any, frame: Frame) -> Sizes:
         """What texts of these lengths cost, ends included."""

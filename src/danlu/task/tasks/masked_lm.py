@@ -19,6 +19,7 @@ from danlu.task.inputs import model_inputs
 from danlu.task.masking import TOKENS, Masking
 from danlu.task.packing import able_to_pack, document_inputs, packed_rows, refuse_packed_tokens, room_in
 from danlu.task.task import Output, Prediction, Truth
+from danlu.task.windowed import Windowed
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import DocumentRows, FlatTokens
@@ -37,7 +38,7 @@ class Blanks:
     read: Callable[[int], str]
 
 
-class MaskedLm(Masking, Followed):
+class MaskedLm(Masking, Followed, Windowed):
     """Hide some tokens and guess them from both sides; at prediction also fill the masks that a text brings along.
 
     What is measured hides single tokens at `share`, whatever units and runs a training hides, so that measures compare.
@@ -53,7 +54,6 @@ class MaskedLm(Masking, Followed):
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
     by_chunks: ClassVar[bool] = True
     invents_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
@@ -96,9 +96,9 @@ class MaskedLm(Masking, Followed):
         return encoded
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """See `Task.learnable`; with `pack` rows are filled to `room` tokens, unless a document is longer."""
+        """See `Windowed.learnable`; with `pack` rows are filled to `room` tokens, unless a document is longer."""
         longest = min(limit, self.max_length or limit)
-        alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
+        alone = self.cut_at(room).model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
         return packed_rows(alone, room_in(longest, room or self.max_length or 0)) if self.pack else alone
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
@@ -115,7 +115,7 @@ class MaskedLm(Masking, Followed):
         special = np.array(tokenizer.all_special_ids, np.int32)
         return DocumentRows(
             tokens,
-            min(limit, self.max_length or limit),
+            min(limit, self.max_length or limit, room or limit),
             lambda row: {"tokens": np.where(np.isin(row.input_ids, special), -100, row.input_ids)},
             around=around(tokenizer),
         )

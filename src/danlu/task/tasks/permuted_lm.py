@@ -102,11 +102,6 @@ class PermutedLm(Likely):
         longest = min(limit, self.max_length or limit, room or limit)
         return DocumentRows(tokens, longest, lambda row: _ordinary(row, special), around=around(tokenizer))
 
-    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """Texts, or windows of what a batch has room for under `split`, since these models take rows of any length."""
-        bounded = min(limit, room or limit) if self.too_long == "split" else limit
-        return self.encode(records, tokenizer, bounded, labelled=True)
-
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The input `order` and the target `tokens` (B, T): those that are guessed, -100 elsewhere.
 

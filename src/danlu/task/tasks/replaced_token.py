@@ -20,7 +20,8 @@ from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.likelihood import likelihood_of
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.task import Output, Prediction, Truth
+from danlu.task.windowed import Windowed
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens
@@ -32,7 +33,7 @@ GENERATOR = "generator"
 DOUBTED = 0.5  # from this probability on a token is told as replaced
 
 
-class ReplacedToken(Task):
+class ReplacedToken(Windowed):
     """A small generator guesses hidden tokens, and the network that serves tells which of all are not the text's own.
 
     Both learn at once: the generator as masked_lm does, the other from what is drawn of its guesses, through which no
@@ -51,7 +52,6 @@ class ReplacedToken(Task):
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
     invents_tokens: ClassVar[bool] = True
     learners: ClassVar[dict[str, str]] = {GENERATOR: "masked_lm"}
     sample: ClassVar[tuple[Record, ...]] = (
@@ -114,7 +114,7 @@ class ReplacedToken(Task):
         refuse_uncut(self.too_long, self.kind)
         refuse_other_borders(tokenizer, self.kind)
         self._need_mask(tokenizer)
-        longest = min(limit, self.max_length or limit)
+        longest = min(limit, self.max_length or limit, room or limit)
         return DocumentRows(
             tokens, longest, lambda row: {"tokens": _ordinary(row, tokenizer)}, around=around(tokenizer)
         )

@@ -40,6 +40,7 @@ export function Desk({ loaded, seen }) {
     <${Problem} error=${error} />
     <h3>${t("waits")}</h3>
     ${state.waiting.length ? null : html`<p class="quiet">${t("nothing_waits")}</p>`}
+    ${state.waits > state.waiting.length ? html`<p class="quiet">${t("more_wait", { count: number(state.waits), shown: number(state.waiting.length) })}</p>` : null}
     ${state.waiting.map((each) => html`<article class="card" key=${each.id}>
       <p class="written" dir="auto">${each.summary.text}</p>
       ${each.summary.turns.length ? html`<details><summary>${t("show_turns")}</summary><${Past} entries=${each.summary.turns} /></details>` : null}

@@ -36,6 +36,7 @@ export const WORDS = {
   desk_told: ["What waits for a person, and what customers say.", "等待人工处理的对话与客户反馈。"],
   waits: ["Waiting for a person", "等待人工"],
   nothing_waits: ["Nothing waits.", "没有等待的对话。"],
+  more_wait: ["{count} wait; the newest {shown} are shown.", "共有 {count} 个等待，显示最新的 {shown} 个。"],
   complaints: ["Customers say that these answers do not help", "客户认为没有帮助的答复"],
   no_complaints: ["None.", "没有。"],
   show_turns: ["The conversation", "对话内容"],

@@ -150,7 +150,7 @@
         // then it lasts as long as the page
       }
       waits.remove();
-      say("us", answer.kind === "written" ? answer.text.replace(/\[\d{1,3}\]/g, "") : answer.text, answer.kind === "person" ? null : answer.turn);
+      say("us", answer.text, answer.kind === "person" ? null : answer.turn);
     } catch (error) {
       waits.remove();
       again?.();
