@@ -25,6 +25,14 @@ def words(database: Database) -> list[str]:
         return list(connection.scalars(sql.select(WORDS.c.word)))
 
 
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b", "a%b"])
+def test_a_file_is_in_its_folder_whatever_that_is_called(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "x.db"
+    with Database(address_of(file, "--database", "serve", "a test", "x.db"), TABLES, 0.05):
+        assert file.is_file()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
 def test_a_tilde_is_the_home_and_no_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)

@@ -19,7 +19,7 @@ import yaml
 
 from danlu.machine.ended import ENDED
 from danlu.machine.heartbeat import Heartbeat
-from danlu.machine.joining import Places, joined, refuse_missing_device
+from danlu.machine.joining import Places, asked_for, joined, refuse_missing_device
 from danlu.machine.processes import free_port, judged, several_machines, start
 from danlu.machine.ranks import ALONE, Dismissed, Ranks
 from danlu.refusal import Refusal
@@ -287,3 +287,16 @@ def test_threads_that_somebody_has_asked_for_are_kept(monkeypatch: pytest.Monkey
         with pytest.raises(ZeroDivisionError), joined(0.1):
             pass
         assert len(asked) == count
+
+
+def test_one_thread_can_be_asked_for_under_torchrun_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    monkeypatch.setattr("danlu.machine.joining._store", lambda *_: 1 / 0)
+    assert (asked_for(1), asked_for(4)) == ("1", "4")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert asked_for(4) == "4"
+    set_all(monkeypatch, variables(OMP_NUM_THREADS=asked_for(1)))
+    with pytest.raises(ZeroDivisionError), joined(0.1):
+        pass
+    assert asked == []

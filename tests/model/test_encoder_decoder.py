@@ -1,9 +1,10 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from danlu.model.positions import longest_row
@@ -12,6 +13,7 @@ from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
 
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"
 
@@ -58,6 +60,18 @@ def test_a_decoder_that_cannot_read_an_encoder_is_refused(tmp_path: Path, folder
         Source.model_validate({"kind": "encoder_decoder", "path": "a", "decoder": "b", "layers": 2})
 
 
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_a_damaged_half_is_refused(tmp_path: Path, folder: Path, tokenizer: Tokenizer, half: str) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(folder, damaged)
+    kept = {name: value for name, value in load_file(folder / "model.safetensors").items() if ".layer.1." not in name}
+    save_file(kept, damaged / "model.safetensors", metadata={"format": "pt"})
+    paths = {"path": str(folder), "decoder": str(folder)} | {"path" if half == "encoder" else half: str(damaged)}
+    source = Source.model_validate({"kind": "encoder_decoder", **paths})
+    with pytest.raises(Refusal, match=r"damaged: \d+ tensors of the trunk are missing .*encoder\.layer\.1\.attention"):
+        source.build("AutoModelForSeq2SeqLM", tokenizer, {})
+
+
 def test_a_decoder_of_another_vocabulary_is_refused(tmp_path: Path, folder: Path, tokenizer: Tokenizer) -> None:
     other = Bpe(size=300).build(lambda: iter(["the cat sat on the mat"]))
     sizes = {"n_embd": 24, "n_layer": 1, "n_head": 2, "vocab_size": len(other), "n_positions": 16}
@@ -72,3 +86,15 @@ def test_what_it_depends_on_is_both_folders() -> None:
     both = Source.model_validate({"kind": "encoder_decoder", "path": "one", "decoder": "two"})
     assert both.inputs() == ["one", "two"]
     assert Source.model_validate({"kind": "encoder_decoder", "path": "one"}).inputs() == ["one"]
+
+
+@pytest.mark.parametrize("decoder", [False, True])
+def test_an_outline_has_rows_for_the_tokens_that_were_added(folder: Path, tokenizer: Tokenizer, decoder: bool) -> None:
+    tokenizer.save_pretrained(folder)
+    longer = Extended(base={"kind": "pretrained", "path": str(folder)}, special=("[A]", "[B]")).build(lambda: iter(()))
+    fields = {"decoder": str(folder)} if decoder else {}
+    source = Source.model_validate({"kind": "encoder_decoder", "path": str(folder), **fields})
+    bare, built = source.outline("AutoModelForSeq2SeqLM", longer, {}), source.build("AutoModelForSeq2SeqLM", longer, {})
+    shapes = [{name: value.shape for name, value in each.named_parameters()} for each in (bare, built)]
+    assert shapes[0] == shapes[1]
+    assert bare.config.vocab_size == built.config.vocab_size == len(longer)

@@ -17,13 +17,17 @@ from transformers import (
 
 from danlu.model.nearest import nearest_tokens
 from danlu.model.sources.pretrained import Pretrained
+from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.ready import Prepared
+from danlu.task.task import Task
 from danlu.text.tokenizing.joining import chunks_of, joined
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.extended import Extended
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as PretrainedTokenizer
 from danlu.text.tokenizing.tokenizers.unigram import Unigram
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+from danlu.tuning.method import Method
 
 TEXTS = ["今天天气很好，我们去公园散步。", "The weather is good today; we walk in the park."]
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -150,6 +154,39 @@ def test_a_vocabulary_in_a_text_file_is_extended_as_one_in_json(tmp_path: Path, 
     new = Extended(base=base, tokens=("公园",)).build(texts)
     table = Pretrained(path=str(tmp_path)).build("AutoModelForMaskedLM", new, {}).get_input_embeddings().weight
     torch.testing.assert_close(table[new.convert_tokens_to_ids("公园")], table[[5, 6]].mean(0))
+
+
+def test_tokens_without_a_known_piece_begin_apart_around_the_mean_of_all_and_are_told(tmp_path: Path) -> None:
+    folder = old_model(tmp_path / "old", "bert")
+    base = PretrainedTokenizer(path=str(folder))
+    old, new = base.build(texts), Extended(base=base, tokens=("龍鳳", "龘靐", "公龍")).build(texts)
+    first, second, mixed = new.convert_tokens_to_ids(["龍鳳", "龘靐", "公龍"])
+    said: list[str] = []
+    torch.manual_seed(1)
+    network = Pretrained(path=str(folder)).build("AutoModelForMaskedLM", new, {}, said.append)
+    table = network.get_input_embeddings().weight
+    known = table[: len(old)]
+    words = "of 3 new tokens 2 have no piece that its own tokenizer knows, such as '龍鳳'"
+    assert [line for line in said if words in line]
+    torch.testing.assert_close(table[mixed], known[old.convert_tokens_to_ids("公")])
+    away = (table[[first, second]] - known.mean(0)) / known.std(0)
+    assert 0.5 < away.std() < 1.5
+    assert not torch.allclose(table[first], table[second], atol=1e-3)
+    torch.manual_seed(1)
+    again = Pretrained(path=str(folder)).build("AutoModelForMaskedLM", new, {}).get_input_embeddings().weight
+    assert torch.equal(again, table)
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_new_tokens_that_a_method_does_not_train_are_told(tmp_path: Path, tuning: str) -> None:
+    folder = old_model(tmp_path / "old", "bert")
+    base = PretrainedTokenizer(path=str(folder))
+    tokenizer = Extended(base=base, tokens=("公园散步",)).build(texts)
+    said: list[str] = []
+    source, task = Pretrained(path=str(folder)), find(Task, "masked_lm")()
+    Prepared(source, find(Method, tuning)(), tokenizer, task, [], 0).tuned_model(said.append)
+    told = "1 tokens of the tokenizer are new to the weights, and tuning 'lora' leaves embeddings as they are"
+    assert [line.startswith(told) for line in said] == [True] * (tuning == "lora")
 
 
 def test_how_much_of_another_vocabulary_the_weights_know_is_said(tmp_path: Path) -> None:

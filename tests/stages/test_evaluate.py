@@ -137,7 +137,7 @@ def test_a_file_has_no_training_split_so_there_is_no_baseline(run, tmp_path):
     assert not (tmp_path / "no").exists()
 
 
-def test_records_that_were_learnt_are_told_as_such_and_no_baseline_is_asked_them(run, tmp_path):
+def test_records_that_were_learnt_are_told_as_such_and_no_baseline_is_asked_them(run, tmp_path, capsys):
     section = {"bundle": "@finetune", "data": "@clean:train"}
     said = []
     Evaluate.model_validate(section).run(place(run, tmp_path / "out", said))
@@ -145,8 +145,14 @@ def test_records_that_were_learnt_are_told_as_such_and_no_baseline_is_asked_them
     assert any(line.startswith("these records are the training split") for line in said)
     Evaluate.model_validate({**section, "data": "@clean:test"}).run(place(run, tmp_path / "other", other := []))
     assert not any("training split" in line for line in other)
-    with pytest.raises(Refusal, match="'tfidf' learns from the training split, which it would be asked"):
-        Evaluate.model_validate({**section, "baseline": {"kind": "tfidf"}}).run(place(run, tmp_path / "no"))
+    Evaluate.model_validate({**section, "baseline": {"kind": "tfidf"}}).run(place(run, tmp_path / "asked"))
+    assert read_scores(tmp_path / "asked")["baseline"]["kind"] == "tfidf"
+    for split in ("train", "test"):
+        with pytest.raises(SystemExit):
+            main(["evaluate", str(run / "finetune/bundle"), str(run / "clean"), "--split", split])
+        out = capsys.readouterr()
+        assert ("these records are the training split" in out.out + out.err) is (split == "train")
+        assert ("tfidf" in out.out + out.err) is (split == "test")
 
 
 def test_a_chosen_baseline_with_settings_is_used(run, tmp_path):

@@ -33,7 +33,7 @@ from danlu.stages.run import plan
 from danlu.stages.samples import Samples
 from danlu.stages.sources import tokenizer_of
 from danlu.stages.stage import Place, Stage
-from danlu.stages.validating import encoded_as_asked, encoded_to_validate
+from danlu.stages.validating import encoded_as_asked, encoded_to_validate, told_of_cuts
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.train.events import Event, Stopped, Validated
@@ -115,6 +115,19 @@ def test_of_what_is_written_fewer_are_validated_and_that_is_told(made: SimpleNam
     assert [line for line in made.said if "answers to 3 of 4 records are written each time" in line]
     assert (Training().validated(written=True), Training().validated(written=False)) == (200, 2000)
     assert Training(validation_records=7).validated(written=True) == 7
+
+
+def test_rows_that_are_cut_shorter_than_the_task_says_are_told(made: SimpleNamespace) -> None:
+    task = Task.model_validate({"kind": "masked_lm", "max_length": 64})
+    settings = Training.model_validate({"steps": 1, "batch_tokens": 32})
+    told = told_of_cuts(task, settings, 128)
+    assert told is not None
+    assert told.startswith("texts are cut into rows of 32 tokens")
+    assert "'max_length' 64" in told
+    assert told_of_cuts(task, settings, 32) is None
+    assert told_of_cuts(task.model_copy(update={"too_long": "truncate"}), settings, 128) is None
+    assert told_of_cuts(task, Training.model_validate({"steps": 1, "batch_tokens": 64}), 128) is None
+    assert told_of_cuts(task, Training.model_validate({"steps": 1, "batch_examples": 4}), 128) is None
 
 
 def test_a_source_finds_the_bundle_of_its_stage(made: SimpleNamespace) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from danlu.data.corpus.prepared import save_split
 from danlu.data.record import Record
+from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 from danlu.stages.ready import Ready
 from danlu.stages.stage import Place, Stage
+from danlu.task.tasks.classify import Classify
 
 MODEL = {"kind": "scratch", "layers": 1, "width": 16, "heads": 2, "positions": 32, "dropout": 0.0}
 
@@ -62,3 +64,31 @@ def test_a_share_is_of_both_sides_of_what_is_learnt(tmp_path: Path) -> None:
     found = ready(tmp_path, splits, new, task="rewrite", model=model, retain=retain)
     costs = [len(each) + len(each.target_ids) for each in found.encoded if each.target_ids is not None]
     assert sum(costs[len(new) :]) / sum(costs) == pytest.approx(0.4, abs=0.02)
+
+
+def test_no_more_is_encoded_than_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danlu.stages.retaining.PIECE", 4)
+    sizes: list[int] = []
+    learnable = Classify.learnable
+
+    def counted(task: Classify, records: list[Record], *how: Any) -> Any:
+        sizes.append(len(records))
+        return learnable(task, records, *how)
+
+    monkeypatch.setattr(Classify, "learnable", counted)
+    old = {"train": lettered("abcabcabc"), "validation": lettered("ab")}
+    retain = {"general": {"data": "@old", "share": 0.5}}
+    new = lettered("abc")
+    found = ready(tmp_path, old, new, task="classify", retain=retain)
+    assert sizes == [len(new), 4, 8, 16]
+    order = generator(0, "replay general").permutation(len(old["train"])).tolist()
+    again = found.encoded[len(new) :]
+    assert [row.record for row in again] == order[: len(again)]
+    assert 0 <= sum(map(len, again)) - sum(map(len, found.encoded[: len(new)])) < 10
+
+
+def test_a_record_that_cannot_be_learnt_once_more_is_told_by_its_number_in_the_data(tmp_path: Path) -> None:
+    old = {"train": [*lettered("abc"), {"text": "a", "label": "z"}], "validation": lettered("ab")}
+    retain = {"general": {"data": "@old", "share": 0.5}}
+    with pytest.raises(Refusal, match="record 19"):
+        ready(tmp_path, old, lettered("abc"), task="classify", retain=retain)

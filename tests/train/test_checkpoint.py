@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -131,6 +132,35 @@ def test_a_checkpoint_of_another_training_is_refused(
     with pytest.raises(Refusal, match=rf"step-00000001: this checkpoint .*{sentence}"):
         other.restore(tmp_path)
     assert (tmp_path / "step-00000001" / TENSORS).is_file()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "sentence"),
+    [
+        ({"threads": 8}, {"threads": 0}, None),  # an accelerator computes
+        ({"threads": 8, "of_ranks": [8, 6]}, {"threads": 6, "of_ranks": [8, 6]}, None),
+        ({"threads": 8}, {"threads": 6, "of_ranks": [8, 6]}, None),  # the first alone was told
+        ({"threads": 8, "of_ranks": [8, 6]}, {"threads": 8, "of_ranks": [8, 4]}, "with 6 threads .* rank 1 has 4"),
+    ],
+)
+def test_threads_are_compared_rank_by_rank_and_on_a_cpu_alone(
+    small: SimpleNamespace, tmp_path: Path, before: dict[str, Any], now: dict[str, Any], sentence: str | None
+) -> None:
+    ranks = max(len(now.get("of_ranks", ())), 1)
+    made = Training(small).go(1)
+    made.state = replace(made.state, ranks=ranks, **before)
+    made.save(tmp_path)
+    if "of_ranks" not in before:  # as older versions have left it
+        (path,) = tmp_path.glob(f"*/{STATE}")
+        path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "of_ranks"}))
+    other = Training(small)
+    other.state = replace(other.state, ranks=ranks, **now)
+    if sentence is None:
+        state = other.restore(tmp_path).state
+        assert (state.step, state.threads, state.of_ranks) == (1, now["threads"], now.get("of_ranks", []))
+        return
+    with pytest.raises(Refusal, match=sentence):
+        other.restore(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "others", "json", "empty", "state gone", "fields"])

@@ -104,6 +104,12 @@ def test_shards_hold_no_pickle_and_leave_nothing_beside(left: Path) -> None:
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".safetensors", ".safetensors"]
 
 
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_the_threads_of_each_rank_are_kept(left: Path, parallel: str) -> None:
+    (state,) = (left / f"{parallel}-begun" / "checkpoints").glob("*/state.json")
+    assert json.loads(state.read_text())["of_ranks"] == [1, 1]
+
+
 def batch(number: int) -> Batch:
     return Batch({}, {}, {"label": 3}, np.array([number]), 7)
 

@@ -43,7 +43,7 @@ def test_a_trial_that_ends_every_process_is_told_as_failed_and_one_that_gets_on_
         trials.leases.leave(killed._trial_id)  # as a dead process has it: not left, and free
     assert trials.next() is None
     (failed,) = trials.ended("failed")
-    assert "was killed 3 times" in failed.user_attrs[WHY]
+    assert "was ended from outside 3 times" in failed.user_attrs[WHY]
     assert trials.leases.take(failed._trial_id), "its row is free"
 
 

@@ -1,6 +1,7 @@
 """`danlu evaluate BUNDLE DATA`."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,13 +65,13 @@ def command(
     prepared = data.is_dir() and not settings
     chosen = split_of(data, split, "test", prepared=prepared)
     records = _records(data, chosen, settings or (), named, task.columns)
-    rival, train = _rival(baseline, task.baseline, data, prepared=prepared)
+    own = None if chosen == "train" else task.baseline  # it would be asked what it has learnt
+    rival, train = _rival(baseline, own, data, prepared=prepared)
     others = _records(outside, None, (), {"text": column} if column else {}, ()) if outside else None
     draws = {"resamples": resamples, "seed": seed}
     with of_file(data):
-        found = examine(
-            task, ask, records, metrics=measured, baseline=rival, train=train, slices=slice_by or (), **draws
-        )
+        beside = partial(examine, baseline=rival, train=train, split=chosen, slices=slice_by or ())
+        found = beside(task, ask, records, metrics=measured, **draws)
         found = asked_otherwise_too(found, task, ask, records, under=changes, groups=groups, metrics=measured, **draws)
     with of_file(outside or data):
         found = with_more(found, loaded.predictor, records, others, **draws)

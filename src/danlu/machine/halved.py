@@ -9,6 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 _PRODUCTS = {
     *("linear", "matmul", "__matmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d"),
+    *("conv3d", "conv_transpose1d", "conv_transpose2d", "bilinear", "lstm", "gru", "rnn_tanh", "rnn_relu"),
     *("scaled_dot_product_attention", "_scaled_dot_product_flash_attention"),
     "_scaled_dot_product_efficient_attention",
 }

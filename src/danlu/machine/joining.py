@@ -3,6 +3,7 @@
 RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT are those of `torch.distributed`.
 """
 
+import json
 import os
 import signal
 import socket
@@ -21,9 +22,11 @@ from danlu.refusal import Refusal
 
 LONG = timedelta(days=1)  # of a sum: what hangs is found by the heartbeat, what has ended by its closed connection
 PARTING = 10.0  # seconds that the first rank waits for the others at the end
+HEARD = 3.0  # seconds in which the first rank comes to refuse what others have refused, too
 PORT = "29500"
 
-_REFUSED = "refused"  # key of what a rank that is not the first has to say
+_REFUSED, _BY_FIRST = "refused", "refused by the first"
+"""Keys: what a rank that is not the first has refused, and that the first one has, too."""
 
 _CLOSED = ("Connection closed", "Connection reset", "Broken pipe")
 """How libraries say that a rank at the other end is gone."""
@@ -69,6 +72,14 @@ def _number(variables: Mapping[str, str], name: str, default: str) -> int:
     return int(text)
 
 
+def asked_for(threads: int) -> str:
+    """What OMP_NUM_THREADS is to be for a process to have so many threads, however it is started.
+
+    torchrun sets 1 where nobody has, so `_share_cores` takes that for nothing; a list has a number for each level.
+    """
+    return "1,1" if threads == 1 and "TORCHELASTIC_RUN_ID" in os.environ else str(threads)
+
+
 @contextmanager
 def joined(seconds: float) -> Iterator[Ranks]:
     """This process among those that were started with it; within the block they can add and tell.
@@ -84,11 +95,7 @@ def joined(seconds: float) -> Iterator[Ranks]:
     import torch
     import torch.distributed as dist
 
-    threads = os.environ.get("OMP_NUM_THREADS")
-    if threads is None or (threads == "1" and "TORCHELASTIC_RUN_ID" in os.environ):  # torchrun's, for want of better
-        from danlu.machine.device import cores
-
-        torch.set_num_threads(max(1, cores() // max(1, places.here)))
+    _share_cores(places)
     store = _store(places, seconds)
     _wait_for_all(store, places, seconds)
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -114,14 +121,13 @@ def joined(seconds: float) -> Iterator[Ranks]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not any(word in str(error) for word in _CLOSED):
             raise
-        raise _lost(ranks, heart) from error
+        raise lost(ranks, heart) from error
     except Refusal as error:
         if ranks.first:
+            ranks.store.set(_BY_FIRST, "")
             _part(ranks)
             raise
-        ranks.store.set(_REFUSED, f"rank {ranks.rank} on {socket.gethostname()}: {error}")
-        _part(ranks)
-        raise Dismissed from error
+        raise refused(ranks, error) from error
     except (Dismissed, Agreed):
         _part(ranks)
         raise
@@ -129,13 +135,39 @@ def joined(seconds: float) -> Iterator[Ranks]:
         heart.stop()
 
 
-def _lost(ranks: Ranks, heart: Heartbeat) -> Refusal:
-    """Why a connection has failed: another rank has refused, or has ended without a word."""
+def _share_cores(places: Places) -> None:
+    """Compute with this process's part of the cores, unless somebody has asked for a number of threads."""
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads is None or (threads == "1" and "TORCHELASTIC_RUN_ID" in os.environ):  # torchrun's, for want of better
+        import torch
+
+        from danlu.machine.device import cores
+
+        torch.set_num_threads(max(1, cores() // max(1, places.here)))
+
+
+def refused(ranks: Ranks, error: Refusal) -> Exception:
+    """What a rank that is not the first ends with when it refuses: its sentence, unless the first refuses as well.
+
+    That one need not hear of it: it may wait for this rank in a sum on accelerators, which never fails.
+    """
+    machine = socket.gethostname()
+    ranks.store.set(_REFUSED, json.dumps([ranks.rank, machine, str(error)]))
+    deadline = time.monotonic() + HEARD
+    while not (both := ranks.store.check([_BY_FIRST])) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    _part(ranks)
+    return Dismissed() if both else Refusal(f"rank {ranks.rank} on {machine}: {error}")
+
+
+def lost(ranks: Ranks, heart: Heartbeat) -> Exception:
+    """Why a connection has failed: another rank has refused, and said so here, or has ended without a word."""
     import torch.distributed as dist
 
     with suppress(dist.DistError):
         if ranks.first and ranks.store.check([_REFUSED]):
-            return Refusal(ranks.store.get(_REFUSED).decode("utf-8"))
+            rank, machine, sentence = json.loads(ranks.store.get(_REFUSED))
+            return Dismissed() if machine == socket.gethostname() else Refusal(f"rank {rank} on {machine}: {sentence}")
     return Lost(f"rank {ranks.rank}: {heart.lost()}; the same command goes on from the last checkpoint")
 
 

@@ -73,6 +73,10 @@ class Ranks:
         found: list[float] = self.add(torch.tensor([float(value) for value in values], dtype=torch.float64)).tolist()
         return found
 
+    def each(self, number: int) -> list[int]:
+        """The number of each rank, in their order."""
+        return [int(value) for value in self.total([number * (rank == self.rank) for rank in range(self.count)])]
+
     def add(self, tensor: "Tensor") -> "Tensor":
         """Sum a tensor over the ranks, in place; each has the same bits afterwards."""
         if self.several:

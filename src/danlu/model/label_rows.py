@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from danlu.machine.door import read_json
 from danlu.machine.quiet import quiet
 from danlu.model.source import Say
+from danlu.refusal import Refusal
 
 SHOWN = 8  # labels that a sentence names
 _UNNAMED = re.compile(r"LABEL_(\d+)")
@@ -49,6 +50,23 @@ def fresh_of(report: LoadReport) -> list[str]:
 def fresh_in_words(name: str, fresh: Sequence[str]) -> str:
     """The sentence for parameters that begin fresh."""
     return f"{name}: holds no weights that fit {_some(fresh)}, so these begin fresh"
+
+
+def refuse_missing(name: str, network: PreTrainedModel, fresh: Sequence[str]) -> None:
+    """Weights above the trunk, its pooler included, may start fresh; those of the trunk may not."""
+    trunk: Any = network.base_model
+    names = {key for key, _ in network.named_parameters()} if trunk is network else None
+    prefix = f"{network.base_model_prefix}."
+    lacking = [
+        key
+        for key in fresh
+        if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in f".{key}"
+    ]
+    if lacking:
+        raise Refusal(
+            f"{name}: {len(lacking)} tensors of the trunk are missing or of another shape than config.json says, "
+            f"the first being {lacking[0]}; the folder is damaged or of another architecture"
+        )
 
 
 def follow_labels(

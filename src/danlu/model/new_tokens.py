@@ -2,7 +2,8 @@
 
 The embedding of a new token, and its row in the output where that has one of its own, begin as the mean over the
 pieces that the old tokenizer cuts it into (Sennrich et al., 2016, know no new words; the mean is the choice of
-Hewitt, 2021, narrowed to the pieces that are replaced).
+Hewitt, 2021, narrowed to the pieces that are replaced). What has no piece that is known begins as Hewitt has it: the
+mean of all, with noise as wide as they differ, so that no two begin alike.
 """
 
 from pathlib import Path
@@ -17,6 +18,15 @@ from danlu.text.tokenizing.folder import holds_tokenizer
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
+
+NEW = "new_tokens"
+"""What a network calls how many tokens were new to its weights."""
+
+
+def widen(network: PreTrainedModel, tokenizer: Tokenizer) -> None:
+    """Give a network without weights as many rows as a tokenizer has tokens, where it has fewer."""
+    if len(tokenizer) > getattr(network.get_input_embeddings(), "num_embeddings", len(tokenizer)):
+        network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
 
 
 def make_room(
@@ -44,8 +54,28 @@ def make_room(
     if len(tokenizer) > known:
         network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     pieces = _replaced(tokenizer, old)
+    setattr(network, NEW, len(pieces))
+    if strange := [number for number, ids in pieces.items() if not ids]:
+        first = tokenizer.convert_ids_to_tokens(strange[0])
+        say(
+            f"{name}: of {len(pieces):,} new tokens {len(strange):,} have no piece that its own tokenizer knows, such "
+            f"as '{first:.40}'; these begin as the mean of all tokens, with noise"
+        )
+    drawing = torch.Generator().manual_seed(torch.initial_seed())
     for table in _tables(network):
-        _fill(table, pieces)
+        _fill(table, pieces, len(old), drawing)
+
+
+def say_unlearnt(model: nn.Module, tuning: str, say: Say) -> None:
+    """Say of new tokens that they stay what they began as, where a method does not train their embeddings."""
+    for network in model.modules():
+        count = vars(network).get(NEW, 0)
+        if count and not _tables(network)[0].requires_grad:  # type: ignore[arg-type]
+            say(
+                f"{count:,} tokens of the tokenizer are new to the weights, and tuning '{tuning}' leaves embeddings as "
+                "they are, so they stay what they begin as; to let them learn, train with 'tuning: full', here or in a "
+                "stage before this one"
+            )
 
 
 def _beside(folder: Path, name: str, say: Say) -> Tokenizer | None:
@@ -82,7 +112,7 @@ def _extends(tokenizer: Tokenizer, old: Tokenizer) -> bool:
 
 
 def _replaced(tokenizer: Tokenizer, old: Tokenizer) -> dict[int, list[int]]:
-    """The pieces that each new token stands for, by number; those that the old tokenizer has no piece for aside."""
+    """The pieces that each new token stands for, by number, of those that the old tokenizer knows; it may know none."""
     known = old.get_vocab()
     new = {number: token for token, number in sorted(tokenizer.get_vocab().items()) if token not in known}
     pieces = {token.content for token in tokenizer.added_tokens_decoder.values()} ^ {*new.values()}
@@ -90,7 +120,7 @@ def _replaced(tokenizer: Tokenizer, old: Tokenizer) -> dict[int, list[int]]:
     words = {number: token for number, token in new.items() if token not in pieces}
     encodings = tokenized([*words.values()], old, offsets=False, special=False)
     found |= {number: encoding.ids for number, encoding in zip(words, encodings, strict=True)}
-    return {number: ids for number, ids in found.items() if ids}
+    return {number: [each for each in ids if each != old.unk_token_id] for number, ids in found.items()}
 
 
 def _of_piece(name: str, old: Tokenizer) -> list[int]:
@@ -111,6 +141,11 @@ def _tables(network: PreTrainedModel) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _fill(table: Tensor, pieces: dict[int, list[int]]) -> None:
+def _fill(table: Tensor, pieces: dict[int, list[int]], known: int, drawing: torch.Generator) -> None:
+    """Begin the rows of new tokens; `known` are those that are not new, at the head of the table."""
+    if strange := [number for number, ids in pieces.items() if not ids]:
+        noise = torch.randn(len(strange), *table.shape[1:], generator=drawing, device="cpu")
+        table[strange] = table[:known].mean(0) + table[:known].std(0) * noise
     for number, ids in pieces.items():
-        table[number] = table[ids].mean(0)
+        if ids:
+            table[number] = table[ids].mean(0)

@@ -25,6 +25,7 @@ from danlu.refusal import Refusal
 from danlu.stages.ready import Prepared, Ready
 from danlu.stages.sources import Data, as_rewritten, bundle_folder
 from danlu.stages.stage import Place
+from danlu.stages.validating import cut_as_learnt
 from danlu.task.followed import Followed, can_be_followed
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded, sizes_of
@@ -260,7 +261,8 @@ def _with_unlabelled(ready: Ready, section: Teacher, task: Followed, place: Plac
             "teacher.unlabelled: rows of shards are read as they come, and others cannot be put among them; learn from "
             "the prepared data that the shards were made of"
         )
-    rows = unlabelled_rows(section.unlabelled, task, ready.prepared, ready.limit, place, say)
+    cut = cut_as_learnt(task, ready.settings)
+    rows = unlabelled_rows(section.unlabelled, cut, ready.prepared, ready.limit, place, say)
     behind = [replace(row, record=row.record + ready.learnt.count) for row in rows]
     return [*ready.encoded, *behind]
 

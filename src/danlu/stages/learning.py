@@ -28,7 +28,7 @@ from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.course import Course, learnt_labels
 from danlu.stages.ready import Learnt, rows_of, share_done, validated_on
-from danlu.stages.validating import askable, encoded_to_validate
+from danlu.stages.validating import as_looked_at, askable, encoded_to_validate
 from danlu.task.task import Task
 from danlu.train.batches import Batches, Collate
 from danlu.train.dealing import replicas_for
@@ -229,13 +229,15 @@ class Learning:
 
     def _validated(self, networks: Networks, name: str) -> list[Record]:
         course, found = self.course, self.validation_of(name)
-        prepared, limit = course.of(name, self.method), longest_row(unwrapped(networks.of(course.heads[name])))
+        prepared = as_looked_at(course.of(name, self.method), self.settings(name))
+        limit = longest_row(unwrapped(networks.of(course.heads[name])))
         encoded_to_validate(found, prepared, limit)
         return askable(found, prepared, limit, course.place.say)
 
     def _measured(self, networks: Networks, name: str, records: Sequence[Record]) -> dict[str, float]:
         network, tokenizer = networks.of(self.course.heads[name]), self.course.prepared.tokenizer
-        task = self.course.tasks[name].learnt(inside(network))
+        looked_at = as_looked_at(self.course.of(name, self.method), self.settings(name))
+        task = looked_at.task.learnt(inside(network))
         with Predictor(TorchNetwork(network), task, tokenizer) as predictor:  # type: ignore[arg-type]
             settled = task.settled(records, predictor.outputs(records))
             answering = Predictor(predictor.network, settled, tokenizer, beside=predictor)

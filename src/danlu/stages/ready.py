@@ -18,6 +18,7 @@ from danlu.machine.ranks import ALONE, Ranks
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
+from danlu.model.new_tokens import say_unlearnt
 from danlu.model.own import put_in
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
@@ -79,7 +80,9 @@ class Prepared:
     def tuned_model(self, say: Say = unsaid) -> nn.Module:
         """The same with what the method adds; `say` hears what begins fresh."""
         with self._seeded():
-            return self.tuning.apply(self._built(say))
+            model = self.tuning.apply(self._built(say))
+        say_unlearnt(model, self.tuning.kind, say)
+        return model
 
     def _built(self, say: Say) -> PreTrainedModel:
         return self.source.seeded(self.seed).build(self.task.auto_class, self.tokenizer, self.task.config(), say)

@@ -1,9 +1,8 @@
 """The `retain:` of a training: what the model knows already, looked at while it learns, and learnt once more."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
 from pydantic import Field
 
 from danlu.data.record import Record
@@ -15,11 +14,14 @@ from danlu.stages.memory import Kept, Memory
 from danlu.stages.ready import Prepared, Ready
 from danlu.stages.sources import Data, has_split, records_of, with_segmenters
 from danlu.stages.stage import Place
-from danlu.stages.validating import askable, encoded_as_asked, encoded_to_validate
+from danlu.stages.validating import as_looked_at, askable, encoded_as_asked, encoded_to_validate
 from danlu.task.next_tokens import PackedTokens
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded
 from danlu.train.settings import Training
+
+PIECE = 256
+"""Records to replay that are encoded first; then twice as many, and so on."""
 
 ROWS = {"max_length", "too_long"}
 """What two tasks may differ in although their rows share a batch: how long these are."""
@@ -57,9 +59,10 @@ def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: 
     tokens = ready.prepared.task.sizes(encoded, ready.prepared.tokenizer).tokens if shares else 0
     for name, section in sections.items():
         asked = replace(ready.prepared, task=_task(name, section, ready, place, say))
-        records = askable(_looked_at(name, section.data, most, place), asked, ready.limit, say)
-        looked = [*encoded_to_validate(records, asked, ready.limit), *encoded_as_asked(records, asked, ready.limit)]
-        kept.append(Kept(name, asked.task, records, looked, own=asked.task == ready.prepared.task))
+        cut = as_looked_at(asked, ready.settings)
+        records = askable(_looked_at(name, section.data, most, place), cut, ready.limit, say)
+        looked = [*encoded_to_validate(records, cut, ready.limit), *encoded_as_asked(records, cut, ready.limit)]
+        kept.append(Kept(name, cut.task, records, looked, own=asked.task == ready.prepared.task))
         if section.share:
             wanted = section.share / (1 - shares) * tokens
             more = replayed(name, section.data, wanted, asked, ready.settings, ready.limit, place, say)
@@ -142,14 +145,32 @@ def replayed(
             f"retain.{name}.share: what is learnt once more must not be what is looked at; give data that a stage of "
             "kind 'prepare' has split, as '@NAME', with a validation split"
         )
-    task, tokenizer = asked.task, asked.tokenizer
-    room = 0 if settings.batch_examples else settings.batch_tokens
-    rows = task.learnable(records_of(data, "train", place), tokenizer, limit, room)
-    costs = task.sizes(rows, tokenizer).each
-    order = generator(place.seed, f"replay {name}").permutation(len(rows))
-    before = np.cumsum(costs[order]) - costs[order]
-    drawn = order[before < wanted]
-    tokens = int(costs[drawn].sum())
+    drawn, tokens = list[Encoded](), 0
+    for rows in _in_turn(records_of(data, "train", place), f"replay {name}", asked, settings, limit):
+        for row, cost in zip(rows, asked.task.sizes(rows, asked.tokenizer).each.tolist(), strict=True):
+            if tokens < wanted:
+                drawn.append(row)
+                tokens += cost
+        if tokens >= wanted:
+            break
     short = f"; that is all there is of the {wanted:,.0f} that the share asks for" if tokens < wanted else ""
     say(f"retain.{name}: {len(drawn):,} rows of {tokens:,} tokens are learnt once more{short}")
-    return [rows[number] for number in drawn.tolist()]
+    return drawn
+
+
+def _in_turn(
+    records: list[Record], drawing: str, asked: Prepared, settings: Training, limit: int
+) -> Iterator[list[Encoded]]:
+    """The rows of records in the order that a seed gives them, of ever more at a time: most are never wanted."""
+    room = 0 if settings.batch_examples else settings.batch_tokens
+    order = generator(asked.seed, drawing).permutation(len(records)).tolist()
+    begin, size = 0, PIECE
+    while piece := order[begin : begin + size]:
+        try:
+            rows = asked.task.learnable([records[number] for number in piece], asked.tokenizer, limit, room)
+        except Refusal:
+            asked.task.learnable(records, asked.tokenizer, limit, room)  # refuses as well, by numbers in the data
+            rows = []  # unless others than these fit
+        if rows:
+            yield [replace(row, record=piece[row.record]) for row in rows]
+        begin, size = begin + size, 2 * size

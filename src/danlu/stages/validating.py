@@ -3,22 +3,43 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import TypeVar
 
 from danlu.data.record import Record
 from danlu.model.source import Say
 from danlu.refusal import Refusal
 from danlu.stages.ready import Prepared
 from danlu.task.sentence_pairs import SentencePairs
+from danlu.task.task import Task
 from danlu.task.windowed import Windowed
 from danlu.text.batching.encoded import Encoded
 from danlu.train.settings import Training
 
+Some = TypeVar("Some", bound=Task)
+
+
+def told_of_cuts(task: Task, settings: Training, limit: int) -> str | None:
+    """A sentence where texts are cut into shorter windows than the task was told."""
+    room = 0 if settings.batch_examples else settings.batch_tokens
+    if not isinstance(task, Windowed) or str(task.too_long) != "split" or not task.max_length:
+        return None
+    if not 0 < room < min(task.max_length, limit):
+        return None
+    return (
+        f"texts are cut into rows of {room:,} tokens, which are all of 'batch_tokens', and not of the task's "
+        f"'max_length' {task.max_length:,}; raise 'batch_tokens' for longer rows"
+    )
+
 
 def as_looked_at(prepared: Prepared, settings: Training) -> Prepared:
     """With the task as it is validated: long texts are cut into windows where those that are learnt are."""
+    return replace(prepared, task=cut_as_learnt(prepared.task, settings))
+
+
+def cut_as_learnt(task: Some, settings: Training) -> Some:
+    """The task with long texts cut into windows where a batch of what is learnt ends."""
     room = 0 if settings.batch_examples else settings.batch_tokens
-    task = prepared.task
-    return replace(prepared, task=task.cut_at(room)) if isinstance(task, Windowed) else prepared
+    return task.cut_at(room) if isinstance(task, Windowed) else task
 
 
 def askable(validation: list[Record], prepared: Prepared, limit: int, say: Say) -> list[Record]:

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from danlu.machine.files import folder_in_place
 from danlu.machine.hub import first_line
+from danlu.machine.joining import asked_for
 from danlu.refusal import Refusal
 from danlu.train.average import Average
 from danlu.train.parameters import Parameters
@@ -36,7 +37,8 @@ class State:
     - `step`: how many optimizer steps are done.
     - `best`: the best validation score, and `best_step` where it was reached; `stale`: validations since.
     - `scale`, `good`: of the float16 loss scaler.
-    - `threads`, `replicas`: sums depend on them in their last bits.
+    - `threads`, `replicas`: sums on a CPU depend on them in their last bits; elsewhere there are 0 threads.
+    - `of_ranks`: the threads of each rank, where there are several; none of those that were kept before that was told.
     - `ranks`: how many processes shared each step; with another number it goes on, with other last digits.
     - `precision`: what `auto` was measured to be; another measurement may say otherwise.
     - `guard`: see `danlu.train.guard.Standing`.
@@ -55,6 +57,7 @@ class State:
     scale: float = 65536.0
     good: int = 0
     guard: dict[str, Any] = field(default_factory=dict)
+    of_ranks: list[int] = field(default_factory=list)
     best_values: list[Tensor] = field(default_factory=list)
     best_method: Kept = field(default_factory=dict)
 
@@ -126,14 +129,24 @@ def owned(path: Path, state: State) -> dict[str, Any]:
             f"{path}: this checkpoint belongs to a run with another recipe, other data or another version; "
             "remove the folder to start anew, or put the recipe back as it was"
         )
-    among = plain.get("ranks", 1)
-    if among == state.ranks and (plain["threads"], plain["replicas"]) != (state.threads, state.replicas):
+    if plain.get("ranks", 1) == state.ranks:
+        _refuse_other_threads(path, plain, state)
+    return plain | {name: getattr(state, name) for name in ("threads", "replicas", "ranks", "of_ranks")}
+
+
+def _refuse_other_threads(path: Path, plain: dict[str, Any], state: State) -> None:
+    """Refuse other last digits, which on a CPU come from other threads; an accelerator has none of them."""
+    replicas = plain["replicas"]
+    before, now = plain.get("of_ranks") or [plain["threads"]], state.of_ranks or [state.threads]
+    for rank, (kept, own) in enumerate(zip(before, now, strict=False)):
+        if not kept or not own or (kept, replicas) == (own, state.replicas):
+            continue
+        who = "this machine has" if state.ranks == 1 else f"rank {rank} has"
         raise Refusal(
-            f"{path}: this checkpoint was made with {plain['threads']} threads in {plain['replicas']} replicas and "
-            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; "
-            f"set OMP_NUM_THREADS={plain['threads']}, or remove the folder to start anew"
+            f"{path}: this checkpoint was made with {kept} threads in {replicas} replicas and {who} {own} in "
+            f"{state.replicas}, which gives other last digits; set OMP_NUM_THREADS={asked_for(kept)}, or remove the "
+            "folder to start anew"
         )
-    return plain | {name: getattr(state, name) for name in ("threads", "replicas", "ranks")}
 
 
 def precision_of(folder: Path) -> str | None:

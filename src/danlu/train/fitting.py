@@ -1,7 +1,7 @@
 """Whether batches fit: into the memory that there is, found with small ones, and into the data."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import torch
@@ -54,24 +54,37 @@ def tried(pieces: Sequence[Slice], largest: Slice, batches: Batches, peak: Peak)
     )
 
 
-@contextmanager
-def memory_refused(doing: str) -> Iterator[None]:
+def memory_refused(doing: str) -> AbstractContextManager[None]:
     """Where there is no memory for something, say so in a sentence."""
+    return _without_memory(
+        Refusal(
+            f"{doing}: there is no memory for the batch; 'danlu check' tells the largest size that fits: lower "
+            "train.batch_tokens (or batch_examples), or set train.recompute to true; the last checkpoint is kept"
+        )
+    )
+
+
+def whole_network_refused() -> AbstractContextManager[None]:
+    """The same where a network that is dealt out lies whole on the device of the first rank, to be validated."""
+    return _without_memory(
+        Refusal(
+            "train.parallel: with 'fsdp' the first process has the whole network on its device while it validates, "
+            "beside its part, and there is no memory for that; take devices with more of it, or data without a "
+            "validation split; the last checkpoint is kept"
+        )
+    )
+
+
+@contextmanager
+def _without_memory(refusal: Refusal) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _no_memory(doing) from error
+        raise refusal from error
     except RuntimeError as error:  # of torch's allocator on a CPU
         if not any(words in str(error) for words in CANNOT):
             raise
-        raise _no_memory(doing) from error
-
-
-def _no_memory(doing: str) -> Refusal:
-    return Refusal(
-        f"{doing}: there is no memory for the batch; 'danlu check' tells the largest size that fits: lower "
-        "train.batch_tokens (or batch_examples), or set train.recompute to true; the last checkpoint is kept"
-    )
+        raise refusal from error
 
 
 def refuse_too_few(batches: Batches) -> None:

@@ -89,6 +89,8 @@ class TrainingRun:
         refuse_too_few(batches)
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
+        threads = torch.get_num_threads() if next(model.parameters()).device.type == "cpu" else 0
+        of_ranks = ranks.each(threads) if ranks.several else []
         groups = method.groups(model, self.total)
         self.parameters = dealt_out(settings, model, groups, method, ranks)
         if ranks.several and self.parameters.complete:
@@ -96,7 +98,7 @@ class TrainingRun:
         self.weights = self.parameters.by_name(self.parameters.values()) if self.parameters.complete else {}
         self.optimizer = build_optimizer(settings.optimizer, self.parameters, rate=settings.rate, **settings.moves())
         self.average = Average(self.parameters, settings.average)
-        self.fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision, ranks.count)
+        self.fresh = State(fingerprint, threads, batches.parts, precision, ranks.count, of_ranks=of_ranks)
         self.checkpoints = Checkpoints(folder / "checkpoints", self.parameters, ranks)
         self.state = self.restored(self.checkpoints)
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None

@@ -67,8 +67,8 @@ class Trials:
         if self._count(trial._trial_id, 1) <= MOST_KILLED:
             return False
         killed = (
-            f"its process was killed {MOST_KILLED} times before it got on, as the system does where memory is short; "
-            "try narrower ranges"
+            f"its process was ended from outside {MOST_KILLED} times before it was validated once more; where that was "
+            "the system, memory is short: try narrower ranges"
         )
         self.study._storage.set_trial_user_attr(trial._trial_id, WHY, killed)
         import optuna

@@ -75,7 +75,7 @@ def notes(found: Foretold, _: Say) -> list[str]:
         told.append(_("the recipe has no 'train.parallel'; counted as {parallel}").format(parallel=found.parallel))
     if found.auto and found.terms.device.name != THIS:
         told.append(_("'size: auto' has chosen the size by the speed of this machine; on those devices it is another"))
-    if found.terms.tokens and found.tokens and not 0.99 < (times := found.tokens / found.terms.tokens) < 1.01:
+    if found.terms.tokens and found.tokens and not 0.9 < (times := found.tokens / found.terms.tokens) < 1.1:
         told.append(
             _(
                 "--tokens counts the data once; {times:.3g} times as many are learnt, as 'train.epochs' or "
@@ -85,8 +85,8 @@ def notes(found: Foretold, _: Say) -> list[str]:
     if found.idle:
         told.append(
             _(
-                "{idle} of {count} devices have no row of a usual step; raise 'train.batch_tokens' or "
-                "'train.accumulate', or lower the task's 'max_length' for shorter rows"
+                "{idle} of {count} devices have no row of a usual step; raise 'train.accumulate', or lower the task's "
+                "'max_length' for shorter rows"
             ).format(idle=found.idle, count=found.terms.count)
         )
     if found.terms.count > A_MACHINE:

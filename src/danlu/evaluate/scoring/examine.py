@@ -75,12 +75,14 @@ def examine(
     seed: int = 0,
     errors: int = 200,
     slices: Sequence[str] | None = (),
+    split: str | None = None,
 ) -> Examination:
     """Predict the records, score the predictions, and do the same with a baseline that learns from `train`.
 
     Predictions are taken as they come; of all of them, no more is kept than metrics look at. `metrics` are measured
     beside those of the task. `slices` are columns that weak slices are looked for in, beside what is always looked at;
-    None: none is looked for. Raises `Refusal` if there are no records, for one without its truth or with an unknown
+    None: none is looked for. `split` is that of prepared data which the records are; of the training split it is told.
+    Raises `Refusal` if there are no records, for one without its truth or with an unknown
     label, and for a column that no record has.
     """
     if not records:
@@ -109,7 +111,8 @@ def examine(
         errors=found,
         digests=[digest(record) for record in records],
         side=side,
-        beside={"cut": ended["length"]} if task.answers_by == "generate" else {},
+        beside=({"cut": ended["length"]} if task.answers_by == "generate" else {})
+        | ({"split": split} if split == "train" else {}),
     )
 
 

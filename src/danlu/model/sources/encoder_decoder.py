@@ -13,8 +13,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from danlu.machine.hub import first_line, local_folder
 from danlu.machine.quiet import quiet
 from danlu.model.folder import FILES, open_model, outlined
-from danlu.model.label_rows import fresh_in_words, fresh_of
-from danlu.model.new_tokens import make_room
+from danlu.model.label_rows import fresh_in_words, fresh_of, refuse_missing
+from danlu.model.new_tokens import make_room, widen
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.shape import Shape
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
@@ -91,12 +91,14 @@ class EncoderDecoder(Source):
         from transformers import AutoModelForCausalLM, EncoderDecoderModel
 
         encoder = outlined(self.path, "AutoModel", {}, self.dropout)
+        widen(encoder, tokenizer)
         with quiet(), torch.device("meta"):
             decoder = (
                 AutoModelForCausalLM.from_config(_fresh(encoder.config, self.layers))  # type: ignore[no-untyped-call]
                 if self.decoder is None
                 else outlined(self.decoder, "AutoModelForCausalLM", _DECODES, self.dropout)
             )
+            widen(decoder, tokenizer)
             network = EncoderDecoderModel(encoder=encoder, decoder=decoder)
         _name_ends(network, tokenizer)
         types_alike(network, tokenizer)
@@ -107,11 +109,19 @@ class EncoderDecoder(Source):
         auto_class, fields = ("AutoModelForCausalLM", _DECODES) if decodes else ("AutoModel", {})
         part: PreTrainedModel
         part, report = open_model(folder, path, auto_class, fields, self.dropout)
-        if decodes and (fresh := fresh_of(report)):  # of an encoder it is the pooler, which no decoder reads
+        fresh = fresh_of(report)
+        refuse_missing(path, part, self._not_across(path, fresh) if decodes else fresh)
+        if decodes and fresh:  # of an encoder it is the pooler, which no decoder reads
             say(fresh_in_words(path, fresh))
         make_room(part, tokenizer, folder, path, say, _LEAST if decodes else 0.0)
         pad_alike(part, tokenizer, path)
         return part
+
+    def _not_across(self, path: str, fresh: list[str]) -> list[str]:
+        """Those of the weights of a decoder that it has when it reads no encoder, too."""
+        plain: PreTrainedModel = outlined(path, "AutoModelForCausalLM", _DECODES | {"add_cross_attention": False})
+        names = {name for name, _ in plain.named_parameters()}
+        return [name for name in fresh if name in names]
 
 
 _PLAIN: dict[str, Any] = {"model_type": "bert"}

@@ -8,8 +8,8 @@ from transformers import PreTrainedModel
 
 from danlu.machine.hub import local_folder
 from danlu.model.folder import FILES, SETTINGS, open_model, outlined, settings_in
-from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels
-from danlu.model.new_tokens import make_room
+from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels, refuse_missing
+from danlu.model.new_tokens import make_room, widen
 from danlu.model.padding import pad_alike, types_alike, types_as_given
 from danlu.model.shape import Shape, shape_of
 from danlu.model.source import Say, Source, borders_alike, unsaid
@@ -68,7 +68,7 @@ class Pretrained(Source):
         network, report = opened(config)
         if auto_class == "AutoModel":
             _empty_pooler(network, report)
-        _refuse_missing(self.path, network, report)
+        refuse_missing(self.path, network, fresh_of(report))
         if config.get("id2label"):
             known = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
             follow_labels(network, report, known_labels(folder), lambda: opened(known), self.path, say, fresh)
@@ -84,9 +84,7 @@ class Pretrained(Source):
     def outline(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
         """What config.json describes; no weights are read or fetched. See `Source.outline`."""
         network: PreTrainedModel = outlined(self.path, auto_class, config, self.dropout)
-        table = network.get_input_embeddings()
-        if len(tokenizer) > getattr(table, "num_embeddings", len(tokenizer)):
-            network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        widen(network, tokenizer)
         pad_alike(network, tokenizer, self.path)
         types_alike(network, tokenizer)
         return network
@@ -116,21 +114,4 @@ def _refuse_random_rows(path: str, network: PreTrainedModel, tokenizer: Tokenize
         raise Refusal(
             f"{path}: its tokenizer has {len(tokenizer):,} tokens and the network rows for {rows:,}, so '{new[0]:.40}' "
             "would be read as noise; give the tokenizer that belongs to the weights, or train it first"
-        )
-
-
-def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any]) -> None:
-    """Weights above the trunk, its pooler included, may start fresh; those of the trunk may not."""
-    trunk: Any = network.base_model
-    names = {key for key, _ in network.named_parameters()} if trunk is network else None
-    prefix = f"{network.base_model_prefix}."
-    lacking = [
-        key
-        for key in fresh_of(report)
-        if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in f".{key}"
-    ]
-    if lacking:
-        raise Refusal(
-            f"{path}: {len(lacking)} tensors of the trunk are missing or of another shape than config.json says, "
-            f"the first being {lacking[0]}; the folder is damaged or of another architecture"
         )

@@ -76,7 +76,7 @@ async def completions(service: Service, call: Call, line_end: str = "\n") -> Res
         return Streamed(_pieces(service, call, body, model, encoded, policy, line_end), EVENTS, call.asking, event)
     texts = await written(service, call, model, encoded, policy, body.logprobs)
     choices = [
-        _choice(number, each.text.replace("\n", line_end), REASONS[each.ended], _told(model, each, body))
+        _choice(number, _ended(each.text, line_end), REASONS[each.ended], _told(model, each, body))
         for number, each in enumerate(texts)
     ]
     return JSONResponse({**_head(call, model), "choices": choices, "usage": usage(call)})
@@ -88,13 +88,18 @@ async def _pieces(
     head = _head(call, model)
     async for piece in streamed(service, call, model, encoded, policy, body.logprobs):
         if isinstance(piece, tuple):
-            yield event({**head, "choices": [_choice(piece[0], piece[1].replace("\n", line_end), None, None)]})
+            yield event({**head, "choices": [_choice(piece[0], _ended(piece[1], line_end), None, None)]})
             continue
         for each in piece:
             yield event({**head, "choices": [_choice(each.number, "", REASONS[each.ended], _told(model, each, body))]})
     if body.usage_in_stream:
         yield event({**head, "choices": [], "usage": usage(call)})
     yield DONE
+
+
+def _ended(text: str, line_end: str) -> str:
+    """What was written, with the line ends of the prompt."""
+    return text if line_end == "\n" else text.replace("\r", "").replace("\n", line_end)
 
 
 def _choice(number: int, text: str, reason: str | None, logprobs: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Score a bundle on a test split, beside a classical baseline that learns from the training split."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,6 +85,7 @@ class Evaluate(Stage):
             resamples=self.resamples,
             seed=place.seed,
             errors=self.errors,
+            split=self._split,
             slices={"auto": (), "none": None}[self.slices] if isinstance(self.slices, str) else self.slices,
         )
         others = None if self.outside is None else self._records_of(self.outside, "test", place, labelled=False)
@@ -101,15 +101,14 @@ class Evaluate(Stage):
             metrics=self.metrics,
             **how,
         )
-        if self._is_learnt():
-            found = replace(found, beside=found.beside | {"split": "train"})
         write(place.folder, found)
         for line in told(found.to_plain(), place.language):
             place.say(line)
 
-    def _is_learnt(self) -> bool:
-        """Whether the model and its rival would be asked what they have learnt."""
-        return isinstance(self.data, str) and self.data.partition(":")[2] == "train"
+    @property
+    def _split(self) -> str | None:
+        """The split of prepared data that is asked; None of files."""
+        return (self.data.partition(":")[2] or "test") if isinstance(self.data, str) else None
 
     def _records_of(self, data: Data, split: str, place: Place, *, labelled: bool) -> list[Record]:
         if not isinstance(data, str):
@@ -121,13 +120,8 @@ class Evaluate(Stage):
         kind = bundle.task.baseline
         if self.baseline == "none" or (self.baseline == "auto" and kind is None):
             return None, []
-        if self._is_learnt():
-            if isinstance(self.baseline, Baseline):
-                raise Refusal(
-                    f"The baseline '{self.baseline.kind}' learns from the training split, which it would be asked; "
-                    "write data: '@stage:test', or baseline: none."
-                )
-            return None, []
+        if self.baseline == "auto" and self._split == "train":
+            return None, []  # it would be asked what it has learnt
         folder = place.path(self.data) if isinstance(self.data, str) else Path()
         if not isinstance(self.data, str) or not (folder / "train.parquet").is_file():
             if isinstance(self.baseline, Baseline):

@@ -9,10 +9,8 @@ from typing import Self
 
 import torch
 from pydantic import Field, model_validator
-from torch import nn
 
 from danlu.data.record import Record
-from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.machine.device import device
@@ -28,6 +26,7 @@ from danlu.model.word_rows import word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.alike import SaidAlike
+from danlu.stages.asking import opened, settled
 from danlu.stages.distilling import Teacher, taught
 from danlu.stages.given_vector import pooled_as_known
 from danlu.stages.learners import learners_for, leave_learners, with_learners
@@ -54,7 +53,7 @@ from danlu.stages.sources import Data, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.telling import say_lost, tell_plan
 from danlu.stages.trial import recompute, try_a_step
-from danlu.stages.validating import askable, encoded_as_asked, encoded_to_validate
+from danlu.stages.validating import as_looked_at, askable, encoded_as_asked, encoded_to_validate, told_of_cuts
 from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -148,7 +147,7 @@ class Train(Stage):
         said.tell(place, best.step, run.settings.rate, run.total)
         ready.memory.tell(place.folder, best.step, place.say)
         anchors = run.anchors
-        del run  # gradients and moments
+        del run, looking  # gradients, moments and replicas
         self._save(place, ready, best)
         if anchors and not stopped:
             anchors.remove()
@@ -182,7 +181,9 @@ class Train(Stage):
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, settings)
         if not learnt.shards:
             say_losses(say, encoded, learnt.count, prepared.task)
-        validated = encoded_to_validate(validation, prepared, limit)
+        if told := told_of_cuts(prepared.task, settings, limit):
+            say(told)
+        validated = encoded_to_validate(validation, as_looked_at(prepared, settings), limit)
         validation = askable(validation, prepared, limit, say)
         validated += encoded_as_asked(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
@@ -243,29 +244,34 @@ class Train(Stage):
         self, stack: ExitStack, ready: Ready, step: int, place: Place, samples: Samples, said: SaidAlike
     ) -> Validation:
         """How the model is looked at from `step` on: by the very path that serves, encode, predict, decode, score."""
-        prepared, records, memory = ready.prepared, ready.validation, ready.memory
+        prepared, records, memory = as_looked_at(ready.prepared, ready.settings), ready.validation, ready.memory
         name = prepared.task.metrics[0]
         higher = find(Metric, name).higher_is_better  # type: ignore[type-abstract]
         if not place.ranks.first:  # the first one measures, and tells
             return Validation(dict, name, higher)
-        first = stack.enter_context(Predictor(TorchNetwork(ready.model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+        asked = opened(stack, ready.model, prepared)
 
-        def standing() -> Task:
+        def standing(first: Predictor) -> Task:
             return prepared.task.learnt(inside(ready.model)).settled(records, first.outputs(records))
 
-        def retained(task: Task) -> dict[str, float]:
+        def retained(first: Predictor, task: Task) -> dict[str, float]:
             return memory.measured(first, task, inside(ready.model))
 
+        def known() -> dict[str, float]:
+            with asked() as first:
+                return retained(first, standing(first))
+
         def measure() -> dict[str, float]:
-            task = standing()
-            predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
-            predictions = samples.seen(task, records, predictor.predict(records))
-            found = said.values(task, records, predictions) | retained(task)
-            samples.write(predictor, records)
+            with asked() as first:
+                task = standing(first)
+                predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
+                predictions = samples.seen(task, records, predictor.predict(records))
+                found = said.values(task, records, predictions) | retained(first, task)
+                samples.write(predictor, records)
             return found
 
         samples.keep_up_to(step)
-        before = memory.before(place.folder, lambda: retained(standing()), step) if memory.kept else {}
+        before = memory.before(place.folder, known, step) if memory.kept else {}
         return Validation(measure, name, higher, lambda now: memory.lost(before, now, self.max_forgetting))
 
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
@@ -278,7 +284,7 @@ class Train(Stage):
             for name, value in best.method.items():
                 state[name].copy_(value)
         learnt_beside = taken_apart(model)
-        prepared = replace(prepared, task=_settled(prepared.task.learnt(taken_out(model)), model, ready))
+        prepared = replace(prepared, task=settled(prepared.task.learnt(taken_out(model)), model, ready))
         roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
@@ -301,14 +307,6 @@ def _remove_leftovers(folder: Path) -> None:
     """What a killed process was writing."""
     for path in (*folder.glob("features-*"), *folder.glob(".*.partial")):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _settled(task: Task, model: nn.Module, ready: Ready) -> Task:
-    """The task with what it chooses by the answers of the best model on the validation records, if there are any."""
-    if not ready.validation:
-        return task
-    with Predictor(TorchNetwork(model.to(device())), task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
-        return task.settled(ready.validation, predictor.outputs(ready.validation))
 
 
 def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:

@@ -19,6 +19,7 @@ from danlu.machine.ranks import Ranks
 from danlu.model.apart import settle
 from danlu.model.heads import unwrapped
 from danlu.refusal import Refusal
+from danlu.train.fitting import whole_network_refused
 from danlu.train.parameters import Loss, Parameters, Share
 from danlu.tuning.group import Group
 from danlu.tuning.layers import blocks_of
@@ -50,6 +51,7 @@ class ShardedParameters(Parameters):
         self.ranks, self._model = ranks, model
         where = next(model.parameters())
         device, dtype = where.device.type, where.dtype
+        compiled = [name for name, module in model.named_modules() if module._compiled_call_impl is not None]
         self._whole = _Whole(copy.deepcopy(model.to("cpu")))  # each block goes to the device as it is dealt out
         model.to("cpu" if ranks.first else "meta")
         self._shown, model = dict(model.named_parameters()), self._whole.model
@@ -68,6 +70,8 @@ class ShardedParameters(Parameters):
         self._said: Tensor | None = None
         for block in self._blocks:
             block.register_forward_hook(self._hear)
+        for name in compiled:
+            model.get_submodule(name).compile()
         root: Any = self._whole
         if not hasattr(root, "set_reduce_scatter_unused_params"):
             raise Refusal(f"train.parallel: fsdp needs torch 2.13 or later, and here is {torch.__version__}; take ddp")
@@ -184,12 +188,14 @@ class ShardedParameters(Parameters):
             for name, value in self._put_together(self.values()):
                 if self.ranks.first:
                     self._shown[name].copy_(value)
-        if self.ranks.first:
-            self._model.to(self.mesh.device_type)
-        try:
+        if not self.ranks.first:
             yield
-        finally:
-            if self.ranks.first:
+            return
+        with whole_network_refused():
+            try:
+                self._model.to(self.mesh.device_type)
+                yield
+            finally:
                 self._model.to("cpu")
 
     def by_name(self, values: Sequence[Tensor]) -> dict[str, Tensor]:
