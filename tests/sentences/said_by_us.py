@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "danlu"
 CATALOGUE = SOURCE / "locale" / "zh" / "sentences.json"
 
-FLOW = {"Refusal", "Empty", "Unfit", "Failed", "Problem", "Lost", "Unjudged", "PydanticCustomError", "_refuse"}
+FLOW = {
+    "Refusal", "Empty", "Unfit", "Failed", "Absent", "Problem", "Lost", "Unjudged", "PydanticCustomError", "_refuse",
+}  # fmt: skip
 """What is raised with a sentence; `_refuse` prints one. Other classes are found as those that inherit of these."""
 
 _ALSO = {"opened", "BadParameter", "needed", "ValueError", "say", "tell", "reject"}

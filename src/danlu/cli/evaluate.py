@@ -1,7 +1,6 @@
 """`danlu evaluate BUNDLE DATA`."""
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,7 +59,7 @@ def command(
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
     loaded = load(bundle, precision, adapter=adapter)
-    task, ask, measured = loaded.task, loaded.stream, metric or ()
+    task, ask, measured, parts = loaded.task, loaded.stream, metric or (), slice_by or ()
     named = {name: given for name, given in (("text", column), ("label", label)) if given}
     prepared = data.is_dir() and not settings
     chosen = split_of(data, split, "test", prepared=prepared)
@@ -70,8 +69,9 @@ def command(
     others = _records(outside, None, (), {"text": column} if column else {}, ()) if outside else None
     draws = {"resamples": resamples, "seed": seed}
     with of_file(data):
-        beside = partial(examine, baseline=rival, train=train, split=chosen, slices=slice_by or ())
-        found = beside(task, ask, records, metrics=measured, **draws)
+        found = examine(
+            task, ask, records, metrics=measured, baseline=rival, train=train, split=chosen, slices=parts, **draws
+        )
         found = asked_otherwise_too(found, task, ask, records, under=changes, groups=groups, metrics=measured, **draws)
     with of_file(outside or data):
         found = with_more(found, loaded.predictor, records, others, **draws)

@@ -267,7 +267,7 @@ def test_entries_that_share_a_name_are_all_kept() -> None:
     entries += "<item><title>Own</title><guid>2</guid></item>"
     items, _ = read_feed(f'<rss version="2.0"><channel>{entries}</channel></rss>'.encode(), None, "feed")
     assert len({item.key for item in items}) == 8
-    assert [item.id for item in items] == [*(f"0 Notice {n} https://x/news" for n in range(4)), "", "", "", "2"]
+    assert [item.id for item in items] == [*(f"https://x/news Notice {n}" for n in range(4)), "", "", "", "2"]
 
 
 def test_of_too_many_files_those_written_last_are_read_and_the_rest_told(

@@ -183,7 +183,8 @@ def test_topics_are_found_by_whole_words_and_by_chinese_anywhere() -> None:
         ("café", "cafétéria", "un cafe\u0301"), ("Model 3", "Model 30", "Model 3用户"), ("5G", "15G", "用5G网"),
         ("McDonald's", "McDonald'sons", "McDonald’s"), ("Straße", "Straßenbahn", "STRASSE"),
         ("价格", "价", "看价格吧"), ("가격", "가", "가격이"), ("カメラ", "カメ", "新カメラが"),
-        ("ราคา", "ร", "ดูราคาสินค้า"),
+        ("ราคา", "ร", "ดูราคาสินค้า"), ("كتاب", "كتابة", "قرأت الكتاب"), ("מחיר", "מחירון", "על המחיר"),
+        ("2024", "12024", "2024г."),
     ],
 )  # fmt: skip
 def test_a_keyword_is_no_part_of_another_word(word: str, inside: str, beside: str) -> None:
@@ -221,6 +222,7 @@ def test_yes_and_labels_are_told_apart() -> None:
         ({"sentiment": "-0.6"}, True, False), ({"sentiment": "-2"}, True, False), ({"sentiment": "0.0"}, False, False),
         ({"sentiment": "very negative"}, True, False), ({"sentiment": "非常负面"}, True, False),
         ({"sentiment": "not negative"}, None, True), ({"sentiment": "nan"}, None, True), ({}, None, False),
+        ({"negative": float("nan"), "sentiment": float("nan")}, None, False), ({"negative": 2}, None, True),
         ({"negative": 1.0}, True, False), ({"negative": "0.0"}, False, False), ({"negative": 0.7}, None, True),
         ({"negative": "?", "sentiment": -1}, True, False), ({" Negative": "YES"}, True, False),
     ],
@@ -237,6 +239,18 @@ def test_names_of_columns_may_be_capital_and_ids_are_left_as_they_are() -> None:
     item = item_of({"TEXT": "x", "Id": "<CAF123@mail>\0", "URL": "http://x/?a=1&lt;=2", "created_at": 1_764_000_000})
     assert item is not None
     assert (item.id, item.url, item.date) == ("<CAF123@mail>", "http://x/?a=1&lt;=2", 1_764_000_000)
-    joined = item_of({"text": "x", "Date": "2026-11-30", "Time": "14:30"})
+    assert item_of({"text": "x", "url": "http://x/?a=1&amp;b=2"}).url == "http://x/?a=1&b=2"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"Date": "2026-11-30", "Time": "14:30"}, {"published": "2026-11-30", "time": "14:30"},
+        {"date": "30 Nov 2026", "time": "2:30 PM"}, {"date": "2026-11-30", "time": "2026-11-30 14:30"},
+        {"date": "11/30/2026", "time": "2026-11-30 14:30"}, {"date": float("nan"), "time": "2026-11-30 14:30"},
+    ],
+)  # fmt: skip
+def test_a_day_and_an_hour_in_columns_of_their_own_are_joined(told: dict[str, object]) -> None:
+    joined, whole = item_of({"text": "x", **told}), item_of({"text": "x", "date": "2026-11-30T14:30Z"})
     assert joined is not None
-    assert joined.date == item_of({"text": "x", "date": "2026-11-30T14:30Z"}).date  # type: ignore[union-attr]
+    assert joined == whole

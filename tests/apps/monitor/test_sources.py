@@ -10,7 +10,7 @@ from monitor_streams import COARSE, plain_judge
 from danlu.apps.monitor.monitor import Monitor
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.site import state
-from danlu.apps.monitor.sources import Sources, remove_gone
+from danlu.apps.monitor.sources import GONE, Gone, Sources
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import SOURCES
 from danlu.apps.monitor.watched import files_of
@@ -73,14 +73,14 @@ def test_a_place_that_goes_away_and_folders_in_one_are_told(store: Store, tmp_pa
     assert lines == [f"{folder} (all files): {told}"]
     folder.rename(tmp_path / "away")
     own.fetch_due(files_of(folder), lambda: NOON)
-    assert lines[1].startswith(f"{folder}: is not there; what is put there will be read; it is asked again")
+    assert lines[1:] == [f"{folder}: is not there; what is put there will be read"]
 
 
 def test_a_sentiment_that_is_not_understood_is_told(store: Store, tmp_path: Path) -> None:
     file, lines = tmp_path / "a.csv", list[str]()
     file.write_text("text,sentiment,date\nfirst,-0.6,2026-05-01\nsecond,mixed,2026-05-01\n")
     Sources(store, 0.0, say=lines.append).fetch_due(files_of(file), lambda: NOON)
-    assert lines == [f"{file}: 1 texts tell a sentiment that is no number, known label, yes or no, and are judged here"]
+    assert lines == [f"{file}: 1 texts tell a sentiment that is not understood, and are judged here"]
 
 
 def test_sources_that_are_none_any_more_are_not_shown_and_forgotten_after_a_day(store: Store, tmp_path: Path) -> None:
@@ -94,9 +94,58 @@ def test_sources_that_are_none_any_more_are_not_shown_and_forgotten_after_a_day(
     with store.reading() as connection:
         shown = state(monitor, connection, {})["sources"]
     assert [Path(source["name"]).name for source in shown] == ["inbox (all files)", "here.csv"]
-    remove_gone(store, monitor.source_names())
-    assert "gone.csv" in rows(store)
-    with store.begin() as connection:
-        connection.execute(SOURCES.update().values(due=store.clock(connection) - 100_000))
-    remove_gone(store, monitor.source_names())
+    now = [0.0]
+    gone = Gone(store, lambda: now[0])
+    gone.remove(monitor.source_names())
+    age(store)
+    gone.remove(monitor.source_names())
+    assert "gone.csv" in rows(store), "its place may be away for a moment"
+    now[0] += GONE
+    gone.remove(monitor.source_names())
     assert sorted(rows(store)) == ["here.csv", "inbox (all files)"]
+
+
+def age(store: Store) -> None:
+    with store.begin() as connection:
+        connection.execute(SOURCES.update().values(due=store.clock(connection) - 100_000, succeeded=1.0))
+
+
+def test_files_at_rest_that_another_process_watches_are_no_more_forgotten_than_those_that_are_too_many(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "inbox" / f"{name}.csv").write_text("text\nx\n")
+    own = Sources(store, 0.0, say=lambda _: None)
+    own.fetch_due(files_of(tmp_path / "inbox"), lambda: NOON)
+    age(store)
+    names = {source.name for source in files_of(tmp_path / "inbox")}
+    own.note_seen(names)
+    assert rows(store)["a.csv"].succeeded > 1.0
+    now = [0.0]
+    gone = Gone(store, lambda: now[0])
+    gone.remove(())
+    now[0] += GONE
+    gone.remove(())
+    assert len(rows(store)) == 3
+    monkeypatch.setattr("danlu.apps.monitor.watched.FILES", 1)
+    monitor = Monitor(store, Settings(watch=["inbox"], alarm=COARSE), {}, plain_judge(), tmp_path)
+    assert (len(monitor.source_names()), monitor.source_names(whole=True)) == (2, names)
+
+
+def test_a_file_that_cannot_be_asked_holds_up_no_other_of_its_folder(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"text,date\n{name},2026-05-01\n")
+    (tmp_path / "c.csv").symlink_to(tmp_path / "nowhere")
+    asked, lines = Path.stat, list[str]()
+
+    def stat(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied")
+        return asked(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert Sources(store, 0.0, say=lines.append).fetch_due(files_of(tmp_path), lambda: NOON) == 1
+    assert [line.partition(";")[0] for line in lines] == [f"{tmp_path / 'a.csv'}: cannot be read (Permission denied)"]

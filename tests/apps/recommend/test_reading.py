@@ -10,7 +10,7 @@ from danlu.apps.recommend.deed import USUAL, Deed, weights_in, weights_of
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.opening import SAMPLE, put_file, put_sample, take_file
-from danlu.apps.recommend.reading import deeds_of, items_of, moment_in
+from danlu.apps.recommend.reading import OF_ITEMS, Heard, deeds_of, items_of, moment_in
 from danlu.apps.recommend.recommender import Recommender
 from danlu.apps.recommend.together import Together
 from danlu.data.reading.bad_rows import BadRows
@@ -65,9 +65,10 @@ def test_logs_of_shops_are_read_with_their_actions_and_times_and_what_was_read_a
     rows = "u,i,9,share,2026-09-20 08:00:00 UTC\nu,i,9,buy,2026-09-21 08:00:00 UTC\n"
     path = written(tmp_path, "b.csv", f"user_id,item_id,category_id,behavior_type,event_time\n{rows}")
     take_file(found, path, said.append)
-    assert [line.rpartition(": ")[2] for line in said if "columns that were read" in line] == [
-        "item_id as item, title as title, created_at as time; none as text",
-        "user_id as user, item_id as item, behavior_type as action, event_time as time",
+    assert [line.partition(": ")[2] for line in said if "column" in line] == [
+        "columns that were read: item_id → item, title → title, created_at → time",
+        "no column is read as text",
+        "columns that were read: user_id → user, item_id → item, behavior_type → action, event_time → time",
     ]
     assert found.offered("i") == Item("i", "tea", "", moment_in("2026-09-01"))
     assert found.ledger.everything()[1] == [Deed("u", "i", "share", moment_in("2026-09-20T08:00:00"))]
@@ -94,6 +95,30 @@ def test_names_are_the_same_as_numbers_and_with_blanks_around_them(tmp_path: Pat
     assert "'user' is true; expected a text or a whole number" in bad_rows.first[0]
     (item,) = items_of(written(tmp_path, "i.jsonl", '{"id": 3.0, "title": " tea "}'), BadRows())
     assert (item.id, item.title) == ("3", " tea ")
+
+
+def test_names_that_were_taken_as_they_were_written_before_stay_so(opened, tmp_path: Path) -> None:
+    found, said = opened(), []
+    found.put([Item("3.0", "tea"), Item(" x ", "pot"), Item("5.0", "cup"), Item("5", "mug")])
+    found.take([Deed("7.0", "3.0", "view", END)])
+    rows = ['{"id": 3.0, "title": "green tea"}', '{"id": " x ", "title": "can"}', '{"id": 5.0, "title": "jug"}']
+    put_file(found, written(tmp_path, "i.jsonl", "\n".join(rows)), said.append)
+    take_file(found, written(tmp_path, "b.jsonl", '{"user": 7.0, "item": 3.0, "action": "share"}'), said.append)
+    assert {item.id: item.title for item in found.catalogue.items} == {
+        "3.0": "green tea", " x ": "can", "5.0": "cup", "5": "jug",
+    }  # fmt: skip
+    assert {(deed.user, deed.item) for deed in found.ledger.everything()[1]} == {("7.0", "3.0")}
+
+
+def test_what_is_no_time_in_a_column_that_may_hold_another_is_none(tmp_path: Path) -> None:
+    bad_rows, heard = BadRows(), Heard(OF_ITEMS)
+    rows = "a,tea,3 days ago\nb,pot,12/31/2023 10:00\nc,cup,2026-09-01\n"
+    path = written(tmp_path, "i.csv", f"id,title,created_at\n{rows}")
+    assert [item.time for item in items_of(path, bad_rows, heard)] == [None, None, moment_in("2026-09-01")]
+    assert (bad_rows.count, heard.without_time) == (0, 2)
+    path = written(tmp_path, "b.csv", "user,item,ts\nu,i,gestern\n")
+    (deed,) = deeds_of(path, WEIGHTS, lambda *_row: 99.0, bad_rows)
+    assert (deed.time, bad_rows.count) == (99.0, 0)
 
 
 @pytest.mark.parametrize(

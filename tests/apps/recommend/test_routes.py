@@ -73,6 +73,17 @@ def test_the_time_of_an_item_stays_where_it_is_left_out_and_goes_with_null(
     assert offered(title="陈茶") is None
 
 
+def test_items_of_a_request_are_looked_up_without_reading_the_database_for_each(
+    served: httpx2.Client, recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since, read = recommender.ledger.since, list[tuple[int, int]]()
+    monkeypatch.setattr(recommender.ledger, "since", lambda *place: read.append(place) or since(*place))
+    for told in ({}, {"time": "now"}):
+        items = [{"item": f"many-{number}", "title": "tea", **told} for number in range(20)]
+        assert served.post("/v1/items", json={"items": items}).status_code == 200
+    assert len(read) <= 4
+
+
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [

@@ -44,6 +44,9 @@ _TOLD = re.compile(r":\d{2}\s+([+-]\d{4}|[A-Za-z][\w/+-]*)(?!\S)(?<![AaPp][Mm])"
 _DIGITS = re.compile(r"\d{1,16}(\.\d+)?$|(19|20)\d{6}T")
 _DAY = re.compile(r"(\d{4}(?:-\d{1,2}-|/\d{1,2}/|\.\d{1,2}\.)\d{1,2})(?:[T ]0?0:00(?::00(?:\.0+)?)?)?")
 """A day alone, also as tables write it, with the midnight that it begins at."""
+_WORDS = re.compile(r"(?:[A-Za-z]{3,9}\.?,?\s+)?(?:\d{1,2}\s+[A-Za-z]{3,9}|[A-Za-z]{3,9}\s+\d{1,2},?)\s+\d{4}")
+"""The same in English words."""
+_HOUR = re.compile(rf"\s*(?:{_PART}|{_HALF})?\s*\d{{1,2}}\s*[:\uff1a时點点]")
 
 
 def read_date(value: Any, zone: timezone = UTC) -> float | None:
@@ -63,12 +66,19 @@ def read_date(value: Any, zone: timezone = UTC) -> float | None:
 
 
 def read_day_and_time(day: Any, time: Any, zone: timezone = UTC) -> float | None:
-    """The time that is told by a day, and by a time of it that stands beside, as in tables; the day may tell both."""
+    """The time that is told by a day, and by a time of it that stands beside, as in tables; one may tell both."""
     text = str(day).strip() if isinstance(day, str | int) else ""
     text = f"{text[:4]}-{text[4:6]}-{text[6:]}" if re.fullmatch(r"(19|20)\d{6}", text) else text
-    told = text if _CHINESE.fullmatch(text) else alone[1] if (alone := _DAY.fullmatch(text)) else ""
-    joined = read_date(f"{told} {time.strip()}", zone) if told and isinstance(time, str) else None
-    return read_date(day, zone) if joined is None else joined
+    alone, plain = _DAY.fullmatch(text), _CHINESE.fullmatch(text) or _WORDS.fullmatch(text)
+    told = alone[1] if alone else text if plain else ""
+    beside = time.strip() if isinstance(time, str) else ""
+    own, joined = read_date(day, zone), read_date(f"{told} {beside}" if is_hour(beside) else beside, zone)
+    return joined if joined is not None and (told or own is None) else own
+
+
+def is_hour(value: Any) -> bool:
+    """Whether a text begins with an hour, and so tells no day."""
+    return isinstance(value, str) and _HOUR.match(value) is not None
 
 
 def settled(date: float | None, now: float) -> tuple[float, Told]:

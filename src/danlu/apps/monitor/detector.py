@@ -49,7 +49,8 @@ class Detector:
     """The state of one topic; steps are numbered, and come in order.
 
     - `negatives`, `texts`: the level; `steps` it was learnt over, before `limits` are known: the thresholds, and behind
-      them what they were found for, odds and false alarms (states of earlier versions do not tell that).
+      them what they were found for, odds and false alarms (states of earlier versions do not tell that, and count as
+      found for what is asked when they are first seen).
     - `sums`, `run_negatives`, `run_texts`: up and down, as in `Levels`; `since`: the steps in which runs have begun,
       and `seen`, `seen_negatives` the whole texts of them.
     - `volume`, `weight`: a fading sum of texts and of steps; `planned`: texts of a step that the limits are for, which
@@ -94,7 +95,9 @@ class Detector:
             if self.texts >= alarm.learn * (AFTER if self.again else 1) and self.steps >= LEAST_STEPS:
                 self._calibrate(step, alarm)
             return None
-        if self.limits[2:] != [alarm.odds, alarm.false_alarms]:
+        if len(self.limits) == len(DIRECTIONS):  # to find all anew at once would take a second for each topic
+            self.limits += [alarm.odds, alarm.false_alarms]
+        elif self.limits[2:] != [alarm.odds, alarm.false_alarms]:
             self._take_over(step, alarm)
         if texts:
             self._sum(step, negatives, texts, alarm)
@@ -125,7 +128,7 @@ class Detector:
 
     def _take_over(self, step: int, alarm: Alarm) -> None:
         """Go on as is asked now; sums of other odds say nothing of these."""
-        if self.limits[2:3] not in ([], [alarm.odds]):
+        if self.limits[2:3] != [alarm.odds]:
             self.sums, self.run_negatives, self.run_texts = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
         self._calibrate(step, alarm)
 

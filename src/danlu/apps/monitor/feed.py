@@ -1,7 +1,8 @@
 """RSS and Atom, read by feedparser from bytes that were fetched, bounded and decoded here.
 
 feedparser believes whatever charset is stated, and reads 2026年11月25日 as the first of November (6.0.14, 2026-11); so
-the text is decoded by what its bytes are, and dates are read by `dates.py` first.
+the text is decoded by what its bytes are, and dates are read by `dates.py` first. It also gathers declarations out of
+comments before the first element and makes them count, so nothing of what stands there is given to it.
 """
 
 import calendar
@@ -42,6 +43,7 @@ _HEAD = re.compile(
     rf"""{_APART}(?:<!DOCTYPE(?:[^<>\["']++|"[^<>\["]*"|'[^<>\[']*')*+>{_APART})?""", re.DOTALL | re.IGNORECASE
 )
 """What may stand before the first element: no declarations but the name of a kind of document."""
+_ELEMENT = re.compile(r"<\w", re.ASCII)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7")
 """Codecs of Python that no feed is written in, and that take quadratic time or hide what stands there."""
@@ -96,17 +98,19 @@ def read_feed(
     text = text_of_feed(content, stated, name)
     text = _FORBIDDEN.sub("", _STATED.sub("", text.lstrip("\ufeff")))
     head = _HEAD.match(text)
-    if text.startswith("<!", head.end() if head else 0):
+    end = head.end() if head else 0
+    if text.startswith("<!", end):
         raise Failed(f"{name}: defines entities or elements of its own, which no feed needs, and is not read")
+    first = _ELEMENT.search(text, end)
     found = feedparser.parse(
-        f'<?xml version="1.0" encoding="utf-8"?>{text}'.encode(),
+        f'<?xml version="1.0" encoding="utf-8"?>{text[first.start() :] if first else ""}'.encode(),
         response_headers={"content-type": "application/xml; charset=utf-8"},
         sanitize_html=False,
         resolve_relative_uris=False,
     )
     if not found.get("version") and not found.entries:
         raise Failed(f"{name}: is neither RSS nor Atom; check the address")
-    called = [(entry, _id(entry, zone)) for entry in found.entries[:ITEMS]]
+    called = [(entry, _id(entry)) for entry in found.entries[:ITEMS]]
     named = Counter(own for _, own in called)
     items = [_item(entry, name, zone, url, own if named[own] == 1 else "") for entry, own in called]
     kept, said = [item for item in items if item is not None], []
@@ -151,11 +155,14 @@ def text_of_feed(content: bytes, stated: str | None, name: str) -> str:
     return content.decode(found, "replace")
 
 
-def _id(entry: Any, zone: timezone) -> str:
-    """What an entry is called, else what it links to with its title and day: a page may tell one after the other."""
+def _id(entry: Any) -> str:
+    """What an entry is called, else what it links to with its title: a page may tell one after the other.
+
+    Its date is no part of that, as some programs tell that of the moment when they are asked.
+    """
     if entry.get("id") or not entry.get("link"):
         return str(entry.get("id", ""))
-    return f"{(_date(entry, zone) or 0) // 86_400:.0f} {entry.get('title', '')} {entry.link}"
+    return f"{entry.link} {entry.get('title', '')}"
 
 
 def _item(entry: Any, name: str, zone: timezone, url: str, called: str) -> Item | None:

@@ -1,13 +1,14 @@
 """One text as it comes in, from wherever: made plain and bounded, and known again when it comes once more."""
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, timezone
 from typing import Any
 
-from danlu.apps.monitor.dates import read_day_and_time
+from danlu.apps.monitor.dates import is_hour, read_day_and_time
 from danlu.apps.monitor.negative import named, yes_or_no
 from danlu.data.reading.html_text import text_of_html
 
@@ -84,7 +85,9 @@ def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC, p
     text = text or fields["title"]
     if not text:
         return None
-    date = next((record[name] for name in _DATES if told(record.get(name))), None)
+    fields["url"] = fields["url"].replace("&amp;", "&")
+    hour = record.get("time") if is_hour(record.get("time")) else None
+    date = next((record[name] for name in _DATES if told(record.get(name)) and record[name] is not hour), None)
     said = [record.get(name) for name in ("negative", "sentiment")]
     negative = yes_or_no(said[0])
     negative = named(said[1]) if negative is None else negative
@@ -124,8 +127,8 @@ def plain_text(text: str) -> str:
 
 
 def told(value: Any) -> bool:
-    """Whether anything is said."""
-    return value is not None and value != ""
+    """Whether anything is said; tables have no number where they are empty."""
+    return value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
 
 
 def _kept(text: str) -> str:

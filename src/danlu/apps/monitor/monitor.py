@@ -21,7 +21,7 @@ from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.looks import Looks
 from danlu.apps.monitor.outbox import give_up_gone, outbox_of
 from danlu.apps.monitor.settings import Settings
-from danlu.apps.monitor.sources import Source, Sources, remove_gone
+from danlu.apps.monitor.sources import Gone, Source, Sources
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.watched import files_of
 from danlu.apps.monitor.work import Worker
@@ -89,6 +89,7 @@ class Monitor:
         ]
         self.feeds = Sources(self.store, self.settings.every, say=self.say)
         self.files = Sources(self.store, _FILES_EVERY, say=self.say)
+        self._gone = Gone(self.store)
 
     def start(self) -> None:
         """Begin, in threads."""
@@ -150,15 +151,18 @@ class Monitor:
     def _fetch_files(self) -> None:
         self.files.fetch_due(self._files(), self.clock)
 
-    def source_names(self) -> set[str]:
-        """The names of all sources that there are now."""
-        return {Feed(url).name for url in self.settings.feeds} | {source.name for source in self._files()}
+    def source_names(self, *, whole: bool = False) -> set[str]:
+        """The names of all sources that there are now; `whole`: also of files that are too many to be looked at."""
+        files = {source.name for source in self._files(whole=whole)}
+        return {Feed(url).name for url in self.settings.feeds} | files
 
     def _tidy(self) -> None:
         """See to what the settings name no longer, or what is gone."""
-        remove_gone(self.store, self.source_names())
+        names = self.source_names(whole=True)
+        self.files.note_seen(names)
+        self._gone.remove(names)
         give_up_gone(self.store, self.channels, self.say)
 
-    def _files(self) -> Iterator[Source]:
+    def _files(self, *, whole: bool = False) -> Iterator[Source]:
         for place in self.settings.watch:
-            yield from files_of(self.folder / place, self.settings.offset())
+            yield from files_of(self.folder / place, self.settings.offset(), whole=whole)

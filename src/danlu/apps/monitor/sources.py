@@ -4,6 +4,7 @@ What a source has given and the note that it did so are one transaction, so a pr
 """
 
 import json
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ LONGEST_WAIT = 6 * 3600.0
 GONE = 86_400.0
 """Seconds after which a source is forgotten that is none any more; its texts are known by their keys if it returns."""
 
+_AT_ONCE = 500
+"""Sources of a statement."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -39,6 +43,10 @@ class Given:
     mark: Any = None
     told: Sequence[str] = ()
     expects_known: bool = True
+
+
+class Absent(Failed):
+    """There is nothing where a source is to be; whatever is put there is seen at once."""
 
 
 class Source(Protocol):
@@ -91,8 +99,7 @@ class Sources:
             except Unreachable:
                 raise
             except Exception as error:
-                asked = error.after if isinstance(error, Failed) else None
-                self._failed(name, row, _sentence(name, error), asked)
+                self._failed(name, row, error)
                 continue
             self._read[name] = stamp
             if row.failures:
@@ -128,29 +135,50 @@ class Sources:
             connection.execute(self._mine(name).values(**values))
         return kept
 
-    def _failed(self, name: str, row: Any, error: str, asked: float | None) -> None:
+    def note_seen(self, names: Collection[str]) -> None:
+        """Note of sources at rest that they are there still, as nobody takes them."""
+        rest = sorted(name for name in names if name in self._read)
+        with self.store.begin() as connection:
+            clock = self.store.clock(connection)
+            for start in range(0, len(rest), _AT_ONCE):
+                seen = SOURCES.c.name.in_(rest[start : start + _AT_ONCE]) & (SOURCES.c.failures == 0)
+                connection.execute(SOURCES.update().where(seen).values(due=clock + self.every, succeeded=clock))
+
+    def _failed(self, name: str, row: Any, problem: Exception) -> None:
         """Note a failure; the source may have asked for so many seconds of patience."""
+        error, asked = _sentence(name, problem), problem.after if isinstance(problem, Failed) else None
         failures, longest = row.failures + 1, max(LONGEST_WAIT, self.every)
         wait = min(max(max(60.0, self.every / 4) * 2 ** min(failures - 1, 20), asked or 0.0), longest)
         with self.store.begin() as connection:
             due = self.store.clock(connection) + wait
             connection.execute(self._mine(name).values(failures=failures, error=error, until=None, due=due))
-        if failures in (1, TOLD_AFTER):
-            again = "" if failures == 1 else f", {failures} times in a row"
-            self.say(f"{error}{again}; it is asked again in {wait / 60:.0f} minutes")
+        if failures == 1:
+            self.say(error if isinstance(problem, Absent) else f"{error}; it is asked again in {wait / 60:.0f} minutes")
+        elif failures == TOLD_AFTER and not isinstance(problem, Absent):
+            self.say(f"{error}, {failures} times in a row; it is asked again in {wait / 60:.0f} minutes")
 
     def _mine(self, name: str) -> Any:
         return SOURCES.update().where((SOURCES.c.name == name) & (SOURCES.c.holder == self.store.holder))
 
 
-def remove_gone(store: Store, names: Collection[str]) -> None:
-    """Remove what is noted of sources that have long not been among those that there are."""
-    with store.begin() as connection:
-        now = store.clock(connection)
-        free = sql.func.coalesce(SOURCES.c.until, 0.0) < now
-        old = sql.select(SOURCES.c.name).where((SOURCES.c.due < now - GONE) & free)
-        for name in set(connection.scalars(old)).difference(names):
-            connection.execute(SOURCES.delete().where(SOURCES.c.name == name))
+@dataclass
+class Gone:
+    """What this process misses, and since when: the place of a source may be away for a while, and come back."""
+
+    store: Store
+    clock: Callable[[], float] = time.monotonic
+    _since: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def remove(self, names: Collection[str]) -> None:
+        """Remove what is noted of sources that were long not among `names`, and that no other process has seen."""
+        with self.store.begin() as connection:
+            now, here = self.store.clock(connection), self.clock()
+            missed = set(connection.scalars(sql.select(SOURCES.c.name))).difference(names)
+            self._since = {name: self._since.get(name, here) for name in missed}
+            unseen = (SOURCES.c.due < now - GONE) & (sql.func.coalesce(SOURCES.c.until, 0.0) < now)
+            for name, since in self._since.items():
+                if here - since >= GONE:
+                    connection.execute(SOURCES.delete().where((SOURCES.c.name == name) & unseen))
 
 
 def _sentence(name: str, error: Exception) -> str:
@@ -169,6 +197,6 @@ def told_of(kept: Kept) -> list[str]:
         "future": "{} texts say that they come from the future, and count as of now",
         "odd": "{} texts tell a time that cannot be, and count as of now",
         "cut": "{} texts are very long, and were cut",
-        "unread": "{} texts tell a sentiment that is no number, known label, yes or no, and are judged here",
+        "unread": "{} texts tell a sentiment that is not understood, and are judged here",
     }
     return [line.format(getattr(kept, name)) for name, line in lines.items() if getattr(kept, name)]

@@ -25,8 +25,11 @@ _RUNNING = (
 )
 """Letters of scripts without spaces, and of Korean, whose words have endings: in these a word is found anywhere."""
 
-_LETTERS, _LETTERS_AND_DIGITS = rf"[^\W\d_{_RUNNING}]", rf"[^\W_{_RUNNING}]"
-"""What no word begins or ends beside that begins or ends with a letter, or with a digit."""
+_LETTERS = rf"[^\W\d_{_RUNNING}]"
+"""What no word begins or ends beside that begins or ends with a letter; beside a digit it is digits."""
+
+_JOINING = re.compile("[\u0590-\u06ff\u0750-\u077f\u0870-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+"""Letters of Hebrew and Arabic, which write article and prepositions together with the word behind them."""
 
 
 class Keywords:
@@ -84,7 +87,7 @@ def keywords_of(data: Mapping[str, object], where: str) -> dict[str, list[str]]:
 
 def _whole(word: str) -> re.Pattern[str]:
     """Finds a word that is no part of another."""
-    before, behind = _beside(word[0]), _beside(word[-1])
+    before, behind = "" if _JOINING.match(word) else _beside(word[0]), _beside(word[-1])
     return re.compile((before and f"(?<!{before})") + re.escape(word) + (behind and f"(?!{behind})"))
 
 
@@ -92,4 +95,4 @@ def _beside(sign: str) -> str:
     """What must not stand beside a word that begins or ends with a sign; nothing for what may."""
     if re.fullmatch(_LETTERS, sign):
         return _LETTERS
-    return _LETTERS_AND_DIGITS if sign.isdigit() else ""
+    return r"\d" if sign.isdigit() else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.apps.monitor.item import Item, item_of
-from danlu.apps.monitor.sources import Given
+from danlu.apps.monitor.sources import Absent, Given
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
 from danlu.machine.web import Failed, writable
@@ -77,7 +77,7 @@ class File:
         try:
             return self.path.stat()
         except FileNotFoundError:
-            raise Failed(f"{self.path}: is not there; what is put there will be read") from None
+            raise Absent(f"{self.path}: is not there; what is put there will be read") from None
         except OSError as error:
             raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
 
@@ -117,18 +117,31 @@ class Folder:
         return Given((), self.folders, (told,) if self.folders else ())
 
 
-def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File | Folder]:
-    """A folder, and its files that hold texts, by name, or a file; what begins with a full stop is hidden."""
+def files_of(folder: Path, zone: timezone = UTC, *, whole: bool = False) -> Iterator[File | Folder]:
+    """A folder, and its files that hold texts, by name, or a file; what begins with a full stop is hidden.
+
+    `whole`: also those beyond the first `FILES`, which are not looked at.
+    """
     try:
-        inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        kinds = {path: _kind(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
     except OSError:  # a file, or it cannot be read or is not there, which whoever reads it is told
         yield File(folder, zone)
         return
-    shown = [path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file()]
-    yield Folder(folder, len(shown), sum(path.is_dir() for path in inside))
-    if len(shown) > FILES:
+    shown = [path for path, kind in kinds.items() if kind == stat.S_IFREG and path.suffix.lower() in SUFFIXES]
+    yield Folder(folder, len(shown), sum(kind == stat.S_IFDIR for kind in kinds.values()))
+    if len(shown) > FILES and not whole:
         shown = sorted(heapq.nlargest(FILES, shown, key=_written))
     yield from (File(path, zone) for path in shown)
+
+
+def _kind(path: Path) -> int:
+    """What a path is, as in `stat`, and 0 for nothing; a file where that cannot be asked: who reads it is told."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return stat.S_IFREG
 
 
 def _written(path: Path) -> float:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from danlu.apps.recommend.bundles import Kept
 from danlu.apps.recommend.deed import USUAL, Weights, weights_in, weights_of
 from danlu.apps.recommend.ledger import Ledger
-from danlu.apps.recommend.reading import OF_DEEDS, OF_ITEMS, Heard, deeds_of, items_of
+from danlu.apps.recommend.reading import OF_DEEDS, OF_ITEMS, Former, Heard, deeds_of, former_of, items_of
 from danlu.apps.recommend.recommender import Recommender
 from danlu.apps.recommend.taken import Put
 from danlu.apps.recommend.terms import Counted
@@ -85,7 +85,7 @@ def put_file(recommender: Recommender, path: str, say: Callable[[str], None]) ->
         Refusal: the file cannot be read.
     """
     bad_rows, put, heard = BadRows(), Put(), Heard(OF_ITEMS)
-    latest = {item.id: item for item in items_of(path, bad_rows, heard)}
+    latest = {item.id: item for item in items_of(path, bad_rows, heard, _former(recommender))}
     for part in _parts(latest.values()):
         put += recommender.put_rows(part)
     told = [put.sentence()]
@@ -104,12 +104,18 @@ def take_file(recommender: Recommender, path: str, say: Callable[[str], None]) -
     """
     bad_rows, heard, weights = BadRows(), Heard(OF_DEEDS), recommender.behaviour.weights
     undated = Undated(recommender.ledger, recommender.now())
-    told = recommender.take_parts(_parts(deeds_of(path, weights, undated, bad_rows, heard))).sentences()
+    deeds = deeds_of(path, weights, undated, bad_rows, heard, _former(recommender))
+    told = recommender.take_parts(_parts(deeds)).sentences()
     if heard.without_action:
         told.append(f"{heard.without_action:,} rows tell no action, and are taken as '{weights.lightest}'")
     if heard.without_time:
         told.append(f"{heard.without_time:,} rows tell no time, and are of when they were first read")
     _tell(path, heard, told, bad_rows, say)
+
+
+def _former(recommender: Recommender) -> Former:
+    behaviour = recommender.behaviour
+    return former_of({*recommender.catalogue.places, *behaviour.waiting}, behaviour.known)
 
 
 def _parts(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
@@ -123,6 +129,8 @@ def _tell(path: str, heard: Heard, told: list[str], bad_rows: BadRows, say: Call
         say(sentence)
     if columns := heard.in_words():
         say(f"{path}: columns that were read: {columns}")
+        if lacking := heard.lacking():
+            say(f"{path}: no column is read as {lacking}")
 
 
 def put_sample(recommender: Recommender, say: Callable[[str], None]) -> None:

@@ -1,8 +1,9 @@
 """Items and behaviour from files that a format reads: csv, json lines, parquet; columns as people name them."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from danlu.apps.recommend.deed import Deed, Weights
@@ -16,11 +17,27 @@ from danlu.refusal import Refusal
 ITEM = ("item", "item_id", "id")
 TITLE = ("title", "headline", "name")
 TEXT = ("text", "content", "body", "description")
-TIME = ("time", "timestamp", "published", "date", "event_time", "created_at", "datetime", "ts")
+_PERHAPS_TIME = ("event_time", "created_at", "datetime", "ts")
+"""Columns that may hold something else; what is no time there is nothing."""
+TIME = ("time", "timestamp", "published", "date", *_PERHAPS_TIME)
 USER = ("user", "user_id")
 ACTION = ("action", "event", "behaviour", "behavior", "event_type", "behavior_type", "behaviour_type")
 OF_ITEMS = (ITEM, TITLE, TEXT, TIME)
 OF_DEEDS = (USER, ITEM, ACTION, TIME)
+
+
+Former = Mapping[str, Collection[str]]
+"""Of items and of users the names that an earlier version took as they were written, such as 3.0."""
+_NO_FORMER: Former = MappingProxyType({})
+
+
+def former_of(items: Collection[str], users: Collection[str]) -> Former:
+    """Those of the names which are known that would be read otherwise now, and are not known so as well."""
+    known = {ITEM[0]: items, USER[0]: users}
+    return {
+        kind: {name for name in names if (plain := name.strip().removesuffix(".0")) != name and plain not in names}
+        for kind, names in known.items()
+    }
 
 
 @dataclass
@@ -42,13 +59,17 @@ class Heard:
         """What was read as what; nothing where all columns that there are have the usual names."""
         if all(name == column for name, column in self.columns.items()):
             return ""
-        lacking = [names[0] for names in self.wanted if names[0] not in self.columns]
-        told = ", ".join(f"{column} as {name}" for name, column in self.columns.items())
-        return f"{told}; none as {', '.join(lacking)}" if lacking else told
+        return ", ".join(f"{column} → {name}" for name, column in self.columns.items())
+
+    def lacking(self) -> str:
+        """What no column was read as."""
+        return ", ".join(names[0] for names in self.wanted if names[0] not in self.columns)
 
 
-def items_of(path: str, bad_rows: BadRows, heard: Heard | None = None) -> Iterator[Item]:
+def items_of(path: str, bad_rows: BadRows, heard: Heard | None = None, former: Former = _NO_FORMER) -> Iterator[Item]:
     """The items of a file; rows that are none go to `bad_rows`, what the others leave out is counted in `heard`.
+
+    `former` are names that stay as they are written in a file.
 
     Raises:
         Refusal: the file cannot be read, or has no column that names items, or none with words.
@@ -56,10 +77,7 @@ def items_of(path: str, bad_rows: BadRows, heard: Heard | None = None) -> Iterat
     heard = heard or Heard(OF_ITEMS)
     for number, row in _rows(path, bad_rows, (ITEM, (*TITLE, *TEXT)), heard):
         try:
-            time = _of(row, TIME)
-            found = Item(
-                _name(row, ITEM), _text(row, TITLE), _text(row, TEXT), None if time in (None, "") else moment_in(time)
-            )
+            found = Item(_name(row, ITEM, former), _text(row, TITLE), _text(row, TEXT), _moment(row))
         except Refusal as refusal:
             bad_rows.reject(path, f"row {number:,}", str(refusal), row)
             continue
@@ -73,10 +91,12 @@ def deeds_of(
     undated: Callable[[str, str, str], float],
     bad_rows: BadRows,
     heard: Heard | None = None,
+    former: Former = _NO_FORMER,
 ) -> Iterator[Deed]:
     """The behaviour of a file; a row without an action is of the lightest.
 
-    `undated` gives the time of a row without one, from its user, item and action; `heard` counts such rows.
+    `undated` gives the time of a row without one, from its user, item and action; `heard` counts such rows;
+    `former` are names that stay as they are written in a file.
 
     Raises:
         Refusal: the file cannot be read, or has no column that names users, or none that names items.
@@ -84,16 +104,16 @@ def deeds_of(
     heard = heard or Heard(OF_DEEDS)
     for number, row in _rows(path, bad_rows, (USER, ITEM), heard):
         try:
-            told, time = _name(row, ACTION), _of(row, TIME)
+            told, time = _name(row, ACTION), _moment(row)
             action = told or weights.lightest
             _refuse_unknown(action, weights)
-            user, item = _name(row, USER), _name(row, ITEM)
-            found = Deed(user, item, action, undated(user, item, action) if time in (None, "") else moment_in(time))
+            user, item = _name(row, USER, former), _name(row, ITEM, former)
+            found = Deed(user, item, action, undated(user, item, action) if time is None else time)
         except Refusal as refusal:
             bad_rows.reject(path, f"row {number:,}", str(refusal), row)
             continue
         heard.without_action += not told
-        heard.without_time += time in (None, "")
+        heard.without_time += time is None
         yield found
 
 
@@ -111,12 +131,25 @@ def moment_in(value: Any) -> float:
     Raises:
         Refusal: it is none.
     """
-    plain = value.removesuffix(" UTC") if isinstance(value, str) else value  # as logs of shops have it
-    found = seconds_of(plain, milliseconds=MILLISECONDS)
+    found = _seconds(value)
     if found is None:
         told = f"the time '{str(value)[:40]}' is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00"
         raise Refusal(told)
     return found
+
+
+def _seconds(value: Any) -> float | None:
+    plain = value.removesuffix(" UTC") if isinstance(value, str) else value  # as logs of shops have it
+    return seconds_of(plain, milliseconds=MILLISECONDS)
+
+
+def _moment(row: Mapping[str, Any]) -> float | None:
+    """The time that a row tells; None where it tells none."""
+    name = _named(row, TIME)
+    value = None if name is None else row[name]
+    if value is None or value == "":
+        return None
+    return _seconds(value) if name in _PERHAPS_TIME else moment_in(value)
 
 
 def _rows(
@@ -145,14 +178,15 @@ def _of(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return None if name is None else row[name]
 
 
-def _name(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def _name(row: Mapping[str, Any], names: tuple[str, ...], former: Former = _NO_FORMER) -> str:
     """What tells a user, an item or an action apart: 3.0 is 3, and blanks around it are nothing."""
     value = _of(row, names)
     if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         raise Refusal(f"'{names[0]}' is {str(value).lower()}; expected a text or a whole number")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return _text(row, names).strip()
+    text = _text(row, names)
+    if text in former.get(names[0], ()):
+        return text
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else text.strip()
 
 
 def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str:

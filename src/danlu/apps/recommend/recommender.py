@@ -273,15 +273,13 @@ class Recommender:
             }
 
     def offered(self, name: str) -> Item | None:
-        """The item of a name, if there is one and it may be recommended."""
+        """The item of a name, if there was one when `catch_up` was called last and it may be recommended."""
         with self._lock:
-            self.catch_up()
             return self.catalogue.offered_as(name)
 
     def time_of(self, name: str) -> float | None:
-        """Since when an item is there, also one that was removed; None where that is not known."""
+        """Since when an item is there, also one that was removed; None where that is not known. As `offered`."""
         with self._lock:
-            self.catch_up()
             place = self.catalogue.places.get(name)
             return None if place is None else self.catalogue.items[place].time
 

@@ -134,6 +134,7 @@ class Routes:
         body = checked(Items, call.value)
 
         def put() -> dict[str, int]:
+            self.recommender.catch_up()
             added, changed = self.recommender.put([self._item(row) for row in body.items])
             return {"added": added, "changed": changed}
 

@@ -27,6 +27,9 @@ TRIES = 34
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0
 """Seconds between two tries, the first, and at most; each is about twice the one before it."""
 
+GONE = 86_400.0
+"""Seconds after which a message is given up that nobody sends: another process, which is down, may know its channel."""
+
 LEASE = 60.0
 """Seconds for which a message is taken."""
 
@@ -191,12 +194,12 @@ def again(database: Database, table: sql.Table, *which: Any) -> int:
 def give_up_gone(database: Database, table: sql.Table, channels: Collection[str]) -> dict[str, int]:
     """Give up messages that wait for a channel of another name than these; gives how many by channel.
 
-    Only those that nobody has sent for longer than anyone waits: another process may know their channel.
+    Only those that nobody has sent for long.
     """
     told = table.c
     with database.begin() as connection:
         now = Database.clock(connection)
-        old = (told.state == WAITING) & (told.due < now - LONGEST_WAIT) & (sql.func.coalesce(told.until, 0.0) < now)
+        old = (told.state == WAITING) & (told.due < now - GONE) & (sql.func.coalesce(told.until, 0.0) < now)
         gone = old & told.channel.not_in(list(channels))
         asked = sql.select(told.channel, sql.func.count()).where(gone).group_by(told.channel)
         found = {str(channel): int(count) for channel, count in connection.execute(asked)}
