@@ -291,3 +291,22 @@ def test_columns_beside_a_text_are_found_by_their_names(tmp_path: Path) -> None:
             "A book.\nprice: 1 crown",
         ]
         assert index.search("warranty")[0].document == "goods.csv#2"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("tags", "kettle, guarantee, steel"),
+        ("Keywords", "kettle"),
+        ("类别", "水壶"),
+        ("embedding", "[0.25, -1e-3, 7]"),
+        ("picture", "https://shop.example/kettle-guarantee.png"),
+        ("note", "x" * 201),
+        ("note", "a kettle\nof steel"),
+    ],
+)
+def test_columns_of_no_use_to_who_asks_are_not_told_beside_a_text(column: str, value: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "A kettle.", column: value, "price": 39}), encoding="utf-8")
+    (found,) = documents_in(tmp_path / "a.jsonl", "a.jsonl", [])
+    assert found.text == "A kettle.\nprice: 39"
+    assert found.facts[column] == value

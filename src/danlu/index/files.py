@@ -4,6 +4,7 @@ Ids are paths within the folder, `guide/start.md`; of a row with its id or numbe
 """
 
 import os
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,11 @@ from danlu.index.docx_text import text_of_docx
 from danlu.index.pdf_text import text_of_pdf
 from danlu.refusal import Empty, Refusal
 
-READ = 2
+READ = 3
 """Of what files give; one that an older danlu has read is read anew."""
+
+SHORT = 200
+"""Characters of a column that is told beside the text of its row."""
 
 LARGEST = 2**28
 """Bytes of a file that is read."""
@@ -33,6 +37,11 @@ KNOWN = (".txt", *MARKDOWN, *PAGES, *WRITTEN, *TABLES)
 _TEXTS = ("text", "content", "body")
 _TITLES = ("title", "subject", "question")
 _IDS = ("id", "number", "key")
+_KEYWORDS = re.compile(
+    r"(?:tag|keyword|label|topic)s?|categor(?:y|ies)|标签|標籤|关键[词字]|關鍵[詞字]|类别|類別|分类|分類", re.IGNORECASE
+)
+"""Columns of words that the text says better."""
+_NO_WORDS = re.compile(r"\[[\s\d.,eE+\-\[\]]*|https?://\S+")
 
 
 def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
@@ -148,8 +157,12 @@ def _of_rows(records: list[Record], name: str, unread: list[tuple[str, str]]) ->
         told = {column: value for column, value in row.items() if value.strip()}
         titled, main = (next((column for column in names if column in told), "") for names in (_TITLES, _TEXTS))
         short = {column: value for column, value in row.items() if len(value) <= LONGEST_FACT and column != main}
-        named = short.keys() - {keys, titled} if main else told.keys() - {keys}
-        lines = [f"{column}: {value}" for column, value in told.items() if column in named]
+        aside = {keys, titled, main} if main else {keys}
+        lines = [
+            f"{column}: {value}"
+            for column, value in told.items()
+            if column not in aside and not (main and _is_aside(column, value.strip()))
+        ]
         title, text = told.get(titled, ""), "\n".join([told[main], *lines] if main else lines)
         facts = dict(list(short.items())[: MOST_FACTS - 1]) | {"file": name}
         document = f"{name}#{row[keys].strip() if keys else number}"
@@ -164,6 +177,12 @@ def _of_rows(records: list[Record], name: str, unread: list[tuple[str, str]]) ->
     if not found and not left:
         raise Empty(f"{name}: holds no text")
     return found
+
+
+def _is_aside(column: str, value: str) -> bool:
+    """Whether a column is of no use beside the text of its row: long ones, keywords, lists of numbers, addresses."""
+    told = len(value) <= SHORT and "\n" not in value and "\r" not in value
+    return not told or bool(_KEYWORDS.fullmatch(column.strip()) or _NO_WORDS.fullmatch(value))
 
 
 def _shown(value: object) -> str:

@@ -31,6 +31,15 @@ from danlu.index.document import Found
         ("吗啡是什么？", "吗啡 ？"),
         ("那么上海呢？", "上海 ？"),
         ("茶馆几点关门呢？", "茶馆 点关门 ？"),
+        ("宿舍有几栋？", "宿舍有 栋？"),
+        ("班车每天几趟？", "班车每天 趟？"),
+        ("几内亚的几何课", "几内亚的几何课"),
+        ("哪吒是谁？", "哪吒 ？"),
+        ("可以吗~", "可以 ~"),
+        ("（可以吗）", "（可以 ）"),
+        ("可以退货吗亲", "可以退货 亲"),
+        ("When Will The Library Open?", "Library Open?"),
+        ("Does The IT Team Answer In May?", "IT Team Answer"),
     ],
 )
 def test_what_names_something_stays(question: str, left: str) -> None:
@@ -45,6 +54,8 @@ def test_what_names_something_stays(question: str, left: str) -> None:
         ("Who leads the IT department?", "Ana leads the IT department.", "Ana leads it, a department."),
         ("酒吧在几楼？", "酒吧在三楼。", "酒店的餐厅在三楼。"),
         ("茶几在几楼？", "茶几在三楼。", "茶在三楼。"),
+        ("US 运费多少？", "寄往US的包裹运费为九十元。", "寄给us的包裹运费为九十元。"),
+        ("IT部门由谁领导？", "IT部门由王强领导。", "it由王强领导。"),
     ],
 )
 def test_a_text_that_lacks_what_was_named_covers_less(question: str, there: str, lacking: str) -> None:

@@ -56,6 +56,13 @@ def test_a_sentence_goes_on_where_its_line_was_full(text: str, whole: str) -> No
         "员工申请年休假的，应当至少提前\n12\f五个工作日提交书面的申请。",  # the foot of a page
         "A kettle of steel, with a lid of glass and a handle\nprice of it: 39 crowns.",
         "苹果，\n梨，\n桃。",
+        "一号窗口办理身份证的首次申领，电话是八零零一\n二号窗口办理身份证的补领换领，电话是八零零二。",
+        "证件窗口办理身份证的首次申领，在大厅的左边\n证件以外的事情都在右边的窗口办理，周一不开。",
+        "成人的门票在窗口购买，每张要十二元\n儿童的门票也在窗口购买，每张六元。",
+        "Adult ticket for the whole museum costs 12\nchild ticket for the whole museum costs 6.",
+        "怎么办理图书馆的借书证，需要带上什么\n请带身份证到一楼的服务台办理，当天可取。",
+        "How can a reader order books of another library\norders are taken at the desk, and cost a crown.",
+        "opening hours of the library and the reading room\nreaders are let in from nine to five on weekdays.",
     ],
 )
 def test_titles_items_and_short_lines_end_by_themselves(text: str) -> None:

@@ -75,6 +75,10 @@ FOLDERS = [
     (["train/a.csv", "train_old/b.jsonl", "dev/a.csv"], {"train": 1, "validation": 1}),
     (["train-1/a.csv", "train-2/a.csv", "test/a.csv", "train_logs/a.log"], {"train": 2, "test": 1}),
     (["训练集.csv", "测试集.csv"], {"train": 1, "test": 1}),
+    (["评论_训练.csv", "评论_开发.csv", "测试数据.csv"], {"train": 1, "validation": 1, "test": 1}),
+    (["产品.txt", "开发.txt", "测试.txt", "运维.txt"], {"train": 4}),
+    (["房地产开发数据.csv", "房地产销售数据.csv"], {"train": 1}),
+    (["软件使用数据.csv", "软件测试数据.csv", "软件测试集.csv"], {"train": 2, "test": 1}),
     (["训练集/a.csv", "验证集/a.csv", "测试集/a.csv"], {"train": 1, "validation": 1, "test": 1}),
 ]
 

@@ -48,6 +48,19 @@ OPERA = Turn("Who designed the opera house?", "the opera house")
         ("几点关门呢？", POPULATION, "北京 几点关门？", "about"),
         ("那要不要门票呢？", POPULATION, "北京 要不要门票？", "about"),
         ("该市有多大？", POPULATION, "北京市有多大？", "pronoun"),
+        ("近几年呢？", POPULATION, "近几年的人口是多少？", "instead"),
+        ("这几天呢？", POPULATION, "这几天的人口是多少？", "instead"),
+        ("要是周末呢？", POPULATION, "要是周末的人口是多少？", "instead"),
+        ("如果是学生呢？", POPULATION, "如果是学生的人口是多少？", "instead"),
+        ("哪吒呢？", POPULATION, "哪吒的人口是多少？", "instead"),
+        ("下午以后几点关门呢？", POPULATION, "北京 下午以后几点关门？", "about"),
+        ("And halls that were built of wood?", OPERA, "Who designed halls that were built of wood?", "instead"),
+        ("And in which town?", OPERA, "the opera house in which town?", "about"),
+        ("And tickets, how much are those?", OPERA, "the opera house tickets, how much are those?", "about"),
+        ("AND WHEN IS IT CLOSED?", OPERA, "when is the opera house closed?", "pronoun"),
+        ("WHEN WAS IT OPENED?", OPERA, "when was the opera house opened?", "pronoun"),
+        ("And Who gets a ticket?", OPERA, "the opera house Who gets a ticket?", "about"),
+        ("他汀贵吗？", POPULATION, "北京 他汀贵吗？", "about"),
     ],
 )
 def test_a_short_question_is_completed(question: str, before: Turn, text: str, how: str) -> None:
@@ -68,6 +81,7 @@ def test_a_short_question_is_completed(question: str, before: Turn, text: str, h
         ("从土耳其寄来的包裹一般需要多少天才能送到收件人手里？", POPULATION),
         ("维他命和吉他课程尤其受欢迎的年份分别是在哪几年？", POPULATION),
         ("我们该怎么向图书馆的管理员申请延长借书的期限？", POPULATION),
+        ("米其林轮胎和卡其裤在马其顿各司其职的商店里一共卖多少钱？", POPULATION),
     ],
 )
 def test_a_question_that_says_all_is_left_as_it_is(question: str, before: Turn | None) -> None:

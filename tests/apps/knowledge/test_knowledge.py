@@ -190,6 +190,17 @@ def test_a_question_that_follows_gets_an_answer_of_its_own_or_none(
     assert stands(knowledge, found)
 
 
+@pytest.mark.parametrize("question", ["米其林轮胎多少钱？", "各得其所是什么意思？", "他汀什么时候服用？"])
+def test_a_pronoun_within_a_word_keeps_no_question_from_standing_alone(question: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    said = ["退货政策规定七天内可以退货。", "米其林轮胎每条三百八十元。", "各得其所是人人满意。", "他汀在晚上服用。"]
+    for number, line in enumerate(said):
+        (tmp_path / "docs" / f"{number}.txt").write_text(line, encoding="utf-8")
+    with Knowledge.open(tmp_path / "docs", str(tmp_path / "index")) as found:
+        found.refresh()
+        assert question[:2] in found.ask(question, Turn("退货政策规定几天内可以退货？", "退货政策")).grounded.text
+
+
 def test_a_sentence_that_goes_on_in_the_next_line_is_answered_whole(knowledge: Knowledge) -> None:
     found = knowledge.ask("What weighed 812 grams?")
     assert found.grounded.text == "In 2019 the winner weighed 812\ngrams and was grown by Mira Tolland."

@@ -12,14 +12,12 @@ from danlu.refusal import Refusal
 LONGEST = 2_000
 """Characters of a question."""
 
-_END = r"(?=[\s?？!！。.，,；;…]|\Z)"
 ASKING = (
-    r"什么时候|什么时间|为什么|什么|哪[些个里儿一位种年家天]*|谁|多少|多[长大高远久重宽深]|如何|怎么样?|怎样|是否|是不是|"
-    r"请问|分别|(?<!茶)几(?:[个位年月日天种次]|(?=[点时号周星分秒小刻岁代届期楼层级度成折倍元块毛角两斤克吨公米平立英尺本张条"
-    rf"把只头匹辆台间家所座项件套颗支枝瓶杯壶碗盒包袋份页章节课册集场局班路站步口名人户批款道门首篇句字十百千万])|{_END})"
+    r"什么时候|什么时间|为什么|什么|哪(?!吒)[些个里儿一位种年家天]*|谁|多少|多[长大高远久重宽深]|如何|怎么样?|怎样|是否|是不是|"
+    r"请问|分别|(?<!茶)几(?!何|乎|率|内亚|维[鸟果]|丁质)[个位年月日天种次]?"
 )
-"""Chinese words that only ask; 几 only before what it counts, for it is in 茶几 and 几何 too."""
-_ASKING = re.compile(rf"{ASKING}|[那这]么|(?:吗|么|(?<![毛花粗])呢|(?<![酒网水氧贴书茶清迪])吧){_END}|是")
+"""Chinese words that only ask; 几 not in 茶几 and 几何."""
+_ASKING = re.compile(rf"{ASKING}|[那这]么|吗(?!啡|丁啉)|(?:么|(?<![毛花粗])呢|(?<![酒网水氧贴书茶清迪])吧)(?!\w)|是")
 FUNCTION = {
     *("a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "and", "or", "as"),
     *("is", "was", "are", "were", "be", "been", "am", "did", "do", "does", "has", "have", "had"),
@@ -27,8 +25,8 @@ FUNCTION = {
     *("many", "much", "it", "its", "he", "she", "they", "his", "her", "their", "i", "we", "you", "my", "your", "our"),
     *("me", "us", "can", "could", "should", "would", "will", "may", "please", "tell", "there"),
 }
-ACRONYMS = {"US", "IT", "WHO"}
-NAMES = {"May", "Will"}
+ACRONYMS = frozenset({"US", "IT", "WHO"})
+NAMES = frozenset({"May", "Will"})
 """Not where they open a sentence."""
 
 
@@ -69,17 +67,30 @@ def checked_question(question: str) -> str:
 
 def content(question: str) -> str:
     """The question without the words that only ask; all of it where nothing else is in it."""
-    shouted = question.isupper() and len(re.findall("[A-Z]+", question)) > 1
-    left = " ".join(_naming(_ASKING.sub(" ", question).split(), shouted=shouted))
+    left = " ".join(_naming(_ASKING.sub(" ", question).split(), _names(question)))
     return left if re.search(r"\w", left) else question
 
 
-def _naming(words: Sequence[str], *, shouted: bool) -> Iterator[str]:
-    """The words that do more than ask; names that look like others (`US`, `May`) stay, unless all is `shouted`."""
+def is_shouted(question: str) -> bool:
+    """Whether it is written in capitals, which tell no names then."""
+    return question.isupper() and len(re.findall("[A-Z]+", question)) > 1
+
+
+def _names(question: str) -> frozenset[str]:
+    """Which words may be names in a question by their capitals: `May` not where most words have one."""
+    if is_shouted(question):
+        return frozenset()
+    others = re.findall("[A-Za-z]+", question)[1:]
+    titled = 2 * sum(word[0].isupper() for word in others) > len(others)
+    return ACRONYMS if titled else ACRONYMS | NAMES
+
+
+def _naming(words: Sequence[str], names: Set[str]) -> Iterator[str]:
+    """The words that do more than ask; those stay that look like others and are `names` (`US`, `May`)."""
     opens = True
     for word in words:
         bare = word.strip("?？.,!")
-        name = not shouted and (bare in ACRONYMS or (bare in NAMES and not opens))
+        name = bare in names and not (bare in NAMES and opens)
         if name or bare.lower() not in FUNCTION:
             yield word
         opens = word[-1] in "?？.!"
@@ -92,7 +103,7 @@ def words(question: str) -> list[str]:
 
 def asked(question: str, passages: Sequence[Found]) -> Asked:
     """The question, its words weighed by how many of the passages they stand in."""
-    names = frozenset(re.findall(r"\w+", content(question))) & (ACRONYMS | NAMES)
+    names = frozenset(re.findall(r"[A-Za-z0-9_]+", content(question))) & _names(question)
     there = [_there(f"{passage.title}\n{passage.text}", names) for passage in passages]
     counts = {word: sum(word in each for each in there) for word in words(question)}
     return Asked(question, {word: log((len(there) + 1) / (count + 0.5)) for word, count in counts.items()}, names)
@@ -100,4 +111,5 @@ def asked(question: str, passages: Sequence[Found]) -> Asked:
 
 def _there(text: str, names: Set[str]) -> set[str]:
     """The words of a text; `us` is not the `US` that was asked for."""
-    return set(tokens(text)) - {name.lower() for name in names if not re.search(rf"\b{name}\b", text)}
+    written = set(re.findall(r"[A-Za-z0-9_]+", text)) if names else set()
+    return set(tokens(text)) - {name.lower() for name in names - written}

@@ -3,6 +3,7 @@
 import re
 from unicodedata import east_asian_width
 
+from danlu.apps.grounded.asked import ASKING
 from danlu.data.characters.sentences import sentences
 from danlu.data.characters.word_cutting import Borders
 
@@ -23,6 +24,14 @@ _APART = re.compile(
 )
 """Begins of list items, headings and lines that name what they tell."""
 _TITLE = re.compile(r"\s*(?:#{1,6}\s|第[一二三四五六七八九十百零〇\d]{1,6}[章节]|\|)")
+_ASKS = re.compile(
+    rf"{ASKING}|吗(?!啡|丁啉)|[?？]|^\W*(?:When|How|Who|Whose|What|Which|Where|Why|Can|Does|Do|Is|Are)\b",
+    re.MULTILINE,
+)
+_NUMERAL = r"[\d〇零一二两三四五六七八九十百千万]"
+_NUMBERED = re.compile(rf"\A\s*{_NUMERAL}")
+_COUNTED = re.compile(rf"{_NUMERAL}(?:[元角分号點点天日月年人个名项张岁]|\s?[A-Za-z]{{1,8}})?\W*\Z")
+_OPENING = re.compile(r"\A\s*(?:[\u3400-\u9fff]{2}|[A-Za-z]{4,})")
 _LINE = re.compile(r"[\n\f]")
 _WORD = re.compile(r"[\u3005-\u9fff\uff00-\uffef]|[^\s\u3005-\u9fff\uff00-\uffef]+")
 
@@ -40,9 +49,9 @@ def whole_sentences(text: str) -> Borders:
 
 
 def _joined(text: str, run: Borders) -> Borders:
-    """The lines of a sentence as one, if it comes to its end: those of a list do not."""
+    """The lines of a sentence as one, if it comes to its end: those of a list do not, nor begin small, as headings."""
     ended = 1 < len(run) <= MOST and _ENDED.search(text[run[-1][0] : run[-1][1]])
-    return [(run[0][0], run[-1][1])] if ended else run
+    return [(run[0][0], run[-1][1])] if ended and not text[run[0][0]].islower() else run
 
 
 def _goes_on(text: str, end: int, start: int, last: int) -> bool:
@@ -52,7 +61,7 @@ def _goes_on(text: str, end: int, start: int, last: int) -> bool:
     line, following = _LINE.split(text[:end])[-1], _LINE.split(text[start:])[0]
     if _ENDED.search(line) or _STOPS.search(line) or _TITLE.match(line) or _APART.match(following):
         return False
-    if "\t" in line + following:  # a row of a table
+    if "\t" in line + following or _are_rows(line, following) or _ASKS.search(f"{line}\n{following}"):
         return False
     around = [_width(each) for each in _LINE.split(_block(text, end))]
     word = _WORD.match(following)
@@ -63,6 +72,13 @@ def _goes_on(text: str, end: int, start: int, last: int) -> bool:
         return widest >= WIDE
     others = sum(_width(each) > FULL * widest for each in _LINE.split(text))
     return following[0].islower() or others > 1 or bool(re.search("[，、,]", line))
+
+
+def _are_rows(line: str, following: str) -> bool:
+    """Whether two lines are alike, as those of a list without marks: with a number at the begin or end, or a word."""
+    pairs = [(each.search(line), each.search(following)) for each in (_NUMBERED, _COUNTED, _OPENING)]
+    numbered, counted, opening = (one and other and (one[0], other[0]) for one, other in pairs)
+    return bool(numbered or counted or (opening and opening[0].lower() == opening[1].lower()))
 
 
 def _block(text: str, place: int) -> str:

@@ -147,9 +147,11 @@ def _in_folder(folder: Path, *, labelled: bool) -> Files:
         return replace(found, class_list=classes)
     files = _data_files(folder)
     _refuse_several(folder, files)
-    splits, others = _by_split(files), [file for file in files if split_of(file.name) is None]
+    splits = _by_split(files)
     if "train" in splits:
-        return Files(splits, classes, tuple(file.name for file in others))
+        return Files(splits, classes, tuple(file.name for file in files if split_of(file.name) is None))
+    others = [file for file in files if split_of(file.name, surely=True) is None]
+    splits = _by_split(sorted({*files} - {*others}))
     mixed = len({_suffix(file) for file in files}) > 1  # as documents may be, and splits are not
     if _are_about_folders(files, folder) or _are_documents(others) or (mixed and _are_documents(files)):
         splits = {}

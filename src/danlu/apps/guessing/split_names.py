@@ -4,25 +4,33 @@ import re
 from pathlib import Path
 
 _HAN = "[\u4e00-\u9fff]"
-_DATA = "集|(数据|數據|资料|資料|语料|語料|样本|樣本)集?"
-
-
-def _named(latin: str, chinese: str) -> re.Pattern[str]:
-    """Words for a split; a Chinese one stands alone or before a word for data, as 测试 is a word of many others."""
-    alone = f"(?<!{_HAN})({chinese})(?!{_HAN})"
-    return re.compile(rf"(?<![a-z])({latin})(set|data)?(?![a-z])|({chinese})({_DATA})|{alone}", re.IGNORECASE)
-
-
-SPLITS = {
-    "train": _named("train(ing)?", "训练|訓練"),
-    "validation": _named("dev(el)?|valid|validation|val|eval", "验证|驗證|校验|校驗|开发|開發"),
-    "test": _named("test", "测试|測試"),
+_DATA = "数据|數據|资料|資料|语料|語料|样本|樣本"
+_WORDS = {
+    "train": ("train(ing)?", "训练|訓練"),
+    "validation": ("dev(el)?|valid|validation|val|eval", "验证|驗證|校验|校驗|开发|開發"),
+    "test": ("test", "测试|測試"),
 }
 
 
-def split_of(name: str) -> str | None:
-    """The split that a name tells: of `emerging.dev.conll` validation."""
-    return next((split for split, pattern in SPLITS.items() if pattern.search(name)), None)
+def _named(latin: str, chinese: str) -> str:
+    """Words that name a split wherever they stand."""
+    return rf"(?<![a-z])({latin})(set|data)?(?![a-z])|({chinese})({_DATA})?集"
+
+
+def _may_name(chinese: str) -> str:
+    """Words that do so beside a training file: alone or before a word for data, as 测试 is a word of many others."""
+    return f"({chinese})({_DATA})|(?<!{_HAN})({chinese})(?!{_HAN})"
+
+
+SURE = {split: re.compile(_named(*words), re.IGNORECASE) for split, words in _WORDS.items()}
+SPLITS = {
+    split: re.compile(f"{_named(*words)}|{_may_name(words[1])}", re.IGNORECASE) for split, words in _WORDS.items()
+}
+
+
+def split_of(name: str, *, surely: bool = False) -> str | None:
+    """The split that a name tells: of `emerging.dev.conll` validation; `surely` where none beside it names training."""
+    return next((split for split, pattern in (SURE if surely else SPLITS).items() if pattern.search(name)), None)
 
 
 def bare(path: Path) -> str:
@@ -41,5 +49,5 @@ def is_part(name: str) -> bool:
 
 
 def is_split(name: str) -> bool:
-    """Whether a name says nothing but a split, or a numbered part of one: `测试集`, `train_2`."""
-    return split_of(name) is not None and is_part(name)
+    """Whether a name surely tells a split and says no more, or a numbered part of one: `测试集`, `train_2`."""
+    return split_of(name, surely=True) is not None and is_part(name)

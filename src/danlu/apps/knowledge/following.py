@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from danlu.apps.grounded.asked import ASKING, FUNCTION, LONGEST, content
+from danlu.apps.grounded.asked import ASKING, FUNCTION, LONGEST, content, is_shouted
 
 How = Literal["as_asked", "instead", "pronoun", "about"]
 
@@ -33,10 +33,12 @@ _INSTEAD = (
     re.compile(r"(?:(?:and\s+)?(?:what|how)\s+about|and)\s+(?P<thing>[^?]{1,60}?)\s*\?*", re.IGNORECASE),
 )
 _PRONOUNS = re.compile(
-    r"(?<![其吉维耳排利犹])[它他她](?!人)们?的?|(?<![耳尤极与何])其(?![他中实余它次间妙])|"
+    r"(?<![其吉维耳排利犹])[它他她](?![人汀山克达])们?的?|(?<![耳尤极与何米卡马])(?<!各司)其(?![他中实余它次间妙乐])|"
     r"(?<![应本理活不就都也还又早总只才我你您们谁人])该(?![不当怎如去由找带做办]|$)"
 )
-"""None within 土耳其, 尤其, 维他命, 马耳他, and no 该 that says what ought to be."""
+"""None within 土耳其, 尤其, 维他命, 马耳他, 他汀, and no 该 that says what ought to be."""
+_WITHIN = re.compile(r"(?<=[\u3400-\u9fff])[其他该](?![们的])")
+"""Pronouns that may be a part of a word that is not known here."""
 _ENGLISH = re.compile(r"\b(?:(?-i:it|It)|he|him|she|they|them)\b", re.IGNORECASE)
 """`IT` is a name."""
 _IMPERSONAL = re.compile(r"\b[Ii]t\b[^.?!]*\bto (?!(?:the|an?|this|that|it|him|her|them|its|his|their)\b)[a-z]")
@@ -44,13 +46,19 @@ _IMPERSONAL = re.compile(r"\b[Ii]t\b[^.?!]*\bto (?!(?:the|an?|this|that|it|him|h
 _OWNED = re.compile(r"\b(?:its|his|her|their)\b", re.IGNORECASE)
 _ASKS = (
     re.compile(rf"{ASKING}|是|(.)[不没]\1"),
-    re.compile(r"(?<![\w-])(?:when|how|who|whom|whose|what|which|where|why|is|are|was|were|does|did)(?![\w-])"),
     re.compile(
-        r"\A(?:When|How|Whom|Whose|What|Which|Where|Why|Is|Are|Was|Were|Does|Did"
+        r"\A(?:(?:in|on|at|to|for|by|with|from|of|until|till|since)\s+)?"
+        r"(?:when|how|who|whom|whose|what|which|where|why|is|are|was|were|does|did)(?![\w-])"
+    ),
+    re.compile(r",\s*(?:when|how|what|why|is|are|was|were|does|did)(?![\w-])"),
+    re.compile(
+        r"\A(?:When|How|Whom|Whose|What|Which|Where|Why|Is|Are|Was|Were|Does|Did|Who(?=\s[a-z])"
         r"|do|can|could|should|would|will|may|must|has|have|had|if)\s"
     ),
 )
 """What asks by itself: in English as it is written within a sentence, for `Who`, `Will` and `May` are names too."""
+_TELLS = re.compile(r"[这那近好]几|[前后头]几(?!点)|(?:[要但若只可]|如果|\A还)是")
+"""What looks like it: `近几年` and `要是周末` are other things."""
 _SHOWN = re.compile(r"[这那][个座本家种位篇部些里]|\b(?:this|that|these|those|there)\b", re.IGNORECASE)
 _TAIL = re.compile(r"(?:[生位建始成居用出源起]于|[在于是的有和与被由从到了为对把])+$")
 
@@ -78,8 +86,9 @@ def readings(question: str, before: Turn | None) -> list[Reading]:
         return [plain]
     subject, found = before.subject.strip(), []
     thing = next((match["thing"].strip() for each in _INSTEAD if (match := each.fullmatch(question.strip()))), None)
-    asks = thing is None or _pronoun(thing) or any(each.search(thing) for each in _ASKS)
-    said = f"{thing}{'？' if _WIDE.search(thing) else '?'}" if thing and asks else question
+    said = f"{thing}{'？' if _WIDE.search(thing) else '?'}" if thing else question
+    said = said.lower() if is_shouted(question) else said
+    asks = thing is None or _pronoun(said) or any(each.search(_TELLS.sub(" ", said)) for each in _ASKS)
     if thing and not asks and subject and subject in before.question:
         found.append(Reading(before.question.replace(subject, thing, 1), "instead"))
     elif thing and not asks:
@@ -94,7 +103,7 @@ def readings(question: str, before: Turn | None) -> list[Reading]:
 def may_stand_alone(question: str) -> bool:
     """Whether a question with a pronoun may be asked of something else than what was asked of before."""
     said = content(_PRONOUNS.sub(" ", question))
-    return _width(said) >= ALONE or _IMPERSONAL.search(question) is not None
+    return _width(said) >= ALONE or any(each.search(question) for each in (_IMPERSONAL, _WITHIN))
 
 
 def subject_of(question: str, title: str, passage: str) -> str:
