@@ -68,7 +68,7 @@ def test_judged_questions_do_not_find_themselves_where_versions_are_compared(ass
     right = next(entry.id for entry in assistant.finder.known.entries.values() if "7 天内可以退货" in entry.answer)
     assistant.judge(given, "corrected", assistant.finder.known.entries[right].answer, "desk")
     with assistant.store.begin() as connection:
-        cases = retraining.cases_of(judging.judgements(connection))
+        cases = retraining.cases_of(judging.judgements(connection), assistant.finder.known)
     assert [case.question for case in cases] == ["有没有学生折扣", "退货要怎么弄"]
     found = examined(assistant.finder, cases)
     assert [each.right for each in found] == [right]  # the other answer has no question but its own

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from danlu.apps.assistant.folding import Entry, fold, name_of
 from danlu.apps.assistant.intents import with_intents
-from danlu.apps.assistant.tickets import LONGEST_QUESTION, Ticket, read_tickets
+from danlu.apps.assistant.tickets import LONGEST_QUESTION, Ticket, of_page, read_tickets
 from danlu.refusal import Refusal
 
 
@@ -57,6 +57,12 @@ def test_names_of_people_are_taken_for_nothing_that_was_said(
         ("title,customer,agent", "Mr,Where is my parcel please,It will be there tomorrow", "Where is my parcel please"),
         ("title,customer,answer", "Where is it?,Acme Ltd,On its way", "Where is it?"),
         ("subject,description,answer", "Where is it?,,On its way", "Where is it?"),
+        ("subject,description,answer", "Return,N/A,Within 30 days.", "Return"),
+        ("subject,description,answer", "(none),Where is it?,On its way", "(none)\nWhere is it?"),
+        ("subject,description,answer", "-,Where is it?,On its way", "Where is it?"),
+        ("summary,instruction,answer", "About parcels,Where is it?,On its way", "Where is it?"),
+        ("summary,问题,答复", "包裹,我的包裹在哪里,明天送到", "我的包裹在哪里"),
+        ("summary,body,answer", "Printer,It does not print,New ink.", "Printer\nIt does not print"),
         ("subject,description,answer", f"Where is it?,{'long ' * 800},On its way", "Where is it?"),
     ],
 )
@@ -77,6 +83,34 @@ def test_html_is_taken_as_a_page_shows_it_and_other_angle_brackets_stay(tmp_path
     lines = "".join(json.dumps({"question": "how", "answer": answer}) + "\n" for answer in answers)
     found = [ticket.answer for ticket in read_tickets(written(tmp_path / "a.jsonl", lines)).tickets]
     assert found == ["Hi Tom,\nit is on the way.", "one\ntwo now & then", *answers[2:]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Copy the <script> snippet into your page, above </body>. Then press Save and reload.",
+        "<title> and <style> are allowed. Everything else is removed.",
+        "Send the parcel to <address> before <time>. Thank you, <title> Smith.",
+        "Enter <code> from the SMS.",
+        "How do I use the <table> tag?",
+        "<textarea> is where you type.\nPress send.",
+        "Put <script src='a.js'></script> above </body>",
+    ],
+)
+def test_a_text_that_only_mentions_tags_stays_as_it_stands(text: str) -> None:
+    assert of_page(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Step 1\r\nStep 2<br>Step 3", "Step 1\nStep 2\nStep 3"),
+        ("<p>Put <script> <b>there</b>, <!-- so\nand <svg> too", "Put <script> there, <!-- so\nand <svg> too"),
+        ("<style>p {}</style><p\nclass='x'>Hi<!-- no --></p>", "Hi"),
+    ],
+)
+def test_html_keeps_its_lines_and_nothing_is_hidden_by_what_is_not_closed(text: str, seen: str) -> None:
+    assert of_page(text) == seen
 
 
 def test_cells_that_say_nothing_are_no_answers(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from danlu.apps.assistant.assistant import Assistant, Models
 from danlu.apps.assistant.folding import Entry
 from danlu.apps.assistant.handing_over import waiting
 from danlu.apps.assistant.routes import _for_customers
-from danlu.apps.assistant.writing import unmarked
+from danlu.apps.assistant.store import TICKET, add_entry, add_phrase
+from danlu.apps.assistant.writing import passages_of, unmarked
 from danlu.apps.grounded import grounded
 
 REFUND = "A refund reaches your card 3 to 5 working days after the parcel has come back to us."
@@ -29,6 +30,18 @@ def says(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> Callable[[Cal
         return assistant
 
     return with_generator
+
+
+def test_answers_that_were_kept_several_times_leave_room_for_others(assistant: Assistant) -> None:
+    with assistant.store.begin() as connection:
+        for n in range(6):
+            add_entry(connection, f"e{n}", "Zeppelins fly on Sundays.", f"{n}", 1, TICKET)
+        add_entry(connection, "other", "A ticket for zeppelins that fly on any day costs 90 euros.", "", 1, TICKET)
+        for entry in ("e0", "other"):
+            add_phrase(connection, entry, "When do they fly?", TICKET)
+    assistant.refresh()
+    found = passages_of(assistant.finder, "zeppelins fly on Sundays", set(), 2)
+    assert [each.document for each in found] == ["a:e0", "a:other"]
 
 
 def test_a_question_longer_than_the_generator_takes_goes_to_a_person(says: Callable[..., Assistant]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 QUESTION, ANSWER = "question", "answer"
 WORDS = "words"
+_AGREES = "2"
+"""By what an index is made to agree; earlier versions left in it what the database had let go of."""
 
 
 class Finder(Matcher):
@@ -116,5 +118,5 @@ def _names(entries: Iterable[Kept], phrases: Iterable[Phrase]) -> set[str]:
 
 def _digest(entries: Sequence[Kept], phrases: Sequence[Phrase]) -> str:
     """Of all names, which are hashes of what they name."""
-    names = [*(each.id for each in entries), *(f"{each.id}{each.offered}" for each in phrases)]
+    names = [_AGREES, *(each.id for each in entries), *(f"{each.id}{each.offered}" for each in phrases)]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()

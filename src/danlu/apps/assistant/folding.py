@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from danlu.apps.assistant.tickets import Ticket
+from danlu.apps.assistant.tickets import Ticket, of_page
 from danlu.data.duplicates.dedup import find_clusters
 
 ALIKE = 0.9
@@ -64,6 +64,11 @@ def fold(tickets: Sequence[Ticket]) -> Folded:
 def plain(text: str) -> str:
     """A text without white space, in one case and one width, for comparison alone."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def key_of(answer: str) -> str:
+    """What answers that are the same have in common: earlier versions kept HTML as it lay in files."""
+    return plain(of_page(answer))
 
 
 def name_of(answer: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from danlu.apps.assistant.folding import hashed, plain
+from danlu.apps.assistant.folding import hashed
 from danlu.apps.assistant.matching import Known
 from danlu.data.characters.languages import language_of
 from danlu.machine.seed import generator
@@ -56,9 +56,8 @@ def made_cases(known: Known, seed: int, most: int = MOST) -> list[Case]:
     for name in chosen:
         phrase = known.phrases[name]
         ways = [(reworded(phrase.text, rng), frozenset[str]())]
-        own, there = plain(phrase.text), known.of_entry[phrase.entry]
-        same = frozenset(each for each in there if plain(known.phrases[each].text) == own)
-        if len(there) > len(same):
+        same = known.alike(name)
+        if len(known.of_entry[phrase.entry]) > len(same):
             ways.append((phrase.text, same))
         for text, aside in ways:
             found.append(Case(text, phrase.entry, aside, made_of=name))

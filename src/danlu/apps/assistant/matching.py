@@ -1,6 +1,7 @@
 """How like a question is to those that were answered before, in numbers that mean the same in every collection."""
 
 import re
+import unicodedata
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from danlu.apps.assistant.folding import plain
-from danlu.apps.assistant.store import Kept, Phrase
+from danlu.apps.assistant.folding import key_of, plain
+from danlu.apps.assistant.store import Kept, Phrase, phrase_id
 from danlu.apps.grounded.asked import content
 from danlu.index.tokens import tokens
 
@@ -35,6 +36,9 @@ NEAR = 5
 _RUN = re.compile("[A-Za-z0-9@#_./+-]+")
 _OWN = re.compile(r"[0-9]{5}|[^@]@[^@]+\.")
 """What is a customer's own: the number of an order or a telephone, an address of mail."""
+_MAIL = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)+")
+_NAME = re.compile("(?<![0-9])[A-Za-z]{2}(?![A-Za-z0-9])|[A-Za-z]{3,}+(?:[0-9]{1,4}(?![0-9]))?")
+"""What of a run with a number may be the name of a thing: in numbers of parcels one or two letters stand."""
 _HELD = 50_000
 """Vectors of questions that are kept in memory: with 384 numbers each, 77 MB."""
 
@@ -70,6 +74,7 @@ class Known:
     numbered: set[str] = field(default_factory=set)
     _firsts: dict[str, str] = field(default_factory=dict)
     _same: dict[str, str] = field(default_factory=dict)
+    _twins: dict[str, list[str]] = field(default_factory=dict)
     _lengths: dict[str, float] = field(default_factory=dict)
     _rarities: dict[str, float] = field(default_factory=dict)
 
@@ -77,9 +82,14 @@ class Known:
         """Know these too; a question that is not offered any more is forgotten."""
         self._lengths, self._rarities = {}, {}
         for entry in entries:
+            key = key_of(entry.answer)
+            first = self._same[entry.id] = self._firsts.setdefault(key, entry.id)
+            self._twins.setdefault(first, []).append(entry.id)
             self.entries[entry.id] = entry
-            self._same[entry.id] = self._firsts.setdefault(plain(entry.answer), entry.id)
             self.replies[entry.id] = frozenset(tokens(entry.answer))
+            if first != entry.id and plain(self.entries[first].answer) != key == plain(entry.answer):
+                self.entries[first] = replace(self.entries[first], answer=entry.answer)  # instead of HTML
+                self.replies[first] = self.replies[entry.id]
         for phrase in phrases:
             self._forget(phrase.id)
             if phrase.offered:
@@ -94,6 +104,12 @@ class Known:
     def first(self, entry: str) -> str:
         """The first that was kept of the same text: earlier versions kept one for each intent."""
         return self._same.get(entry, entry)
+
+    def alike(self, name: str) -> frozenset[str]:
+        """A question, and those of other entries of the same answer that say the same."""
+        phrase = self.phrases.get(name)
+        twins = [] if phrase is None else [phrase_id(each, phrase.text) for each in self._twins.get(phrase.entry, [])]
+        return frozenset([name, *(each for each in twins if each in self.phrases)])
 
     def holds(self, word: str) -> bool:
         """Whether any question or answer has a word."""
@@ -264,12 +280,15 @@ def _cosine(known: Known, asked: _Question, name: str) -> float:
 def _without_own(known: Known, question: str) -> str:
     """The question without numbers and addresses that are the customer's own; they stay where anything known has one.
 
-    All of it where nothing else is in it.
+    Names of things that are joined to them stay; all of it where nothing else is in it.
     """
 
     def told(run: re.Match[str]) -> str:
         own = [word for word in tokens(run[0]) if _OWN.search(word)]
-        return run[0] if not _OWN.search(run[0]) or any(map(known.holds, own)) else " "
+        if not _OWN.search(run[0]) or any(map(known.holds, own)):
+            return run[0]
+        left = _MAIL.sub(" ", run[0])
+        return " ".join(["", *_NAME.findall(left), ""]) if _OWN.search(left) else left
 
-    left = _RUN.sub(told, question)
+    left = _RUN.sub(told, unicodedata.normalize("NFKC", question))
     return left if any(map(str.isalnum, left)) else question

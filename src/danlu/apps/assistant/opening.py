@@ -1,5 +1,6 @@
 """An assistant opened from a folder: its database, its bundles, tickets that are given to it, its first version."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from danlu.apps.assistant.assistant import Assistant, Models
 from danlu.apps.assistant.conversations import Patience
 from danlu.apps.assistant.finding import fingerprint
-from danlu.apps.assistant.folding import fold, plain
+from danlu.apps.assistant.folding import fold, key_of
 from danlu.apps.assistant.intents import with_intents
 from danlu.apps.assistant.retraining import retrain
 from danlu.apps.assistant.store import Store
@@ -109,12 +110,12 @@ def forget(assistant: Assistant, given: Sequence[str], columns: Columns, say: Sa
     entries = assistant.finder.known.entries
     of_text: dict[str, list[str]] = {}
     for entry in entries.values():
-        of_text.setdefault(plain(entry.answer), []).append(entry.id)
+        of_text.setdefault(key_of(entry.answer), []).append(entry.id)
     found: dict[str, None] = {}
     for each in given:
-        if each in entries or plain(shown(each)) in of_text:
+        if each in entries or key_of(shown(each)) in of_text:
             texts = [entries[each].answer if each in entries else shown(each)]
-        elif Path(each).is_file():
+        elif os.path.isfile(each):  # noqa: PTH113 - a long text is no path, and Path would say so by an error
             read = read_tickets(each, columns.question, columns.answer, columns.intent)
             texts = [ticket.answer for ticket in read.tickets]
         else:
@@ -122,7 +123,12 @@ def forget(assistant: Assistant, given: Sequence[str], columns: Columns, say: Sa
                 f"{each:.80}: there is no such file, and no answer of this id or text is known; ids stand in what "
                 "'danlu app assistant ask' says"
             )
-        found |= dict.fromkeys(name for text in texts for name in of_text.get(plain(text), []))
+        of_each = dict.fromkeys(name for text in texts for name in of_text.get(key_of(text), []))
+        if not of_each:
+            say(f"{each}: none of its answers is known")
+        found |= of_each
+    if not found:
+        return
     answers, questions = assistant.store.forget(found, assistant.now())
     assistant.refresh()
     say(f"{answers:,} answers and {questions:,} questions are forgotten; a file that holds them brings them back")

@@ -10,7 +10,7 @@ from danlu.apps.assistant import judging, versions
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.finding import WORDS, Finder, fingerprint
 from danlu.apps.assistant.made import Case, made_cases
-from danlu.apps.assistant.matching import Candidate, Matcher
+from danlu.apps.assistant.matching import Candidate, Known, Matcher
 from danlu.apps.assistant.ranking import LEAST, MADE, OUTSIDE, Examined, Ranking, fitted
 from danlu.apps.assistant.tuning import tuned
 from danlu.machine.alone import alone_in
@@ -76,7 +76,7 @@ def retrain(
         with store.reading() as connection:
             judged = judging.judgements(connection)
             number = max([version.number for version in versions.all_of(connection)], default=0) + 1
-        cases = [*cases_of(judged), *made_cases(assistant.finder.known, seed=0)]
+        cases = [*cases_of(judged, assistant.finder.known), *made_cases(assistant.finder.known, seed=0)]
         learnt = [case for case in cases if not case.held_out(HELD_OUT)]
         held = [case for case in cases if case.held_out(HELD_OUT)]
         say(f"{len(judged):,} judged answers; {len(learnt):,} questions to learn from, {len(held):,} to compare on")
@@ -108,10 +108,10 @@ def retrain(
         return Retrained(version, better, before, after, len(judged))
 
 
-def cases_of(judged: Sequence[judging.Judgement]) -> list[Case]:
+def cases_of(judged: Sequence[judging.Judgement], known: Known) -> list[Case]:
     """Questions whose right answer somebody has told; what was kept of each is left out, or it would find itself."""
     return [
-        Case(each.question, each.entry, frozenset([each.phrase] if each.phrase else []), judged=True)
+        Case(each.question, each.entry, known.alike(each.phrase) if each.phrase else frozenset(), judged=True)
         for each in judged
         if each.entry is not None
     ]

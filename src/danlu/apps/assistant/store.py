@@ -5,10 +5,11 @@ What it holds is the truth; an index is made of it, and can be made again.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danlu.apps.assistant.folding import Entry, hashed, plain
+from danlu.apps.assistant.folding import Entry, hashed, key_of, plain
 from danlu.machine.database import Database, address_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 LOCKED = 10
 """Seconds for which another may hold a table."""
 TICKET, PERSON = "ticket", "person"
+_AT_ONCE = 500
+"""Answers that one statement removes."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,16 @@ class Store(Database):
 
         with self.begin() as connection:
             known: dict[str, list[str]] = {}  # of earlier versions there may be several of one answer
+            texts: set[str] = set()
             for each in entries_of(connection):
-                known.setdefault(plain(each.answer), []).append(each.id)
+                known.setdefault(key_of(each.answer), []).append(each.id)
+                texts.add(plain(each.answer))
             asked = {each.id for each in phrases_of(connection)}
             answers, questions = {}, {}
             for entry in entries:
-                there = known.setdefault(plain(entry.answer), [])
-                if not there:
+                there = known.setdefault(key_of(entry.answer), [])
+                if plain(entry.answer) not in texts:  # beside HTML of an earlier version, for this one is given
+                    texts.add(plain(entry.answer))
                     there.append(entry.id)
                     told = {"id": entry.id, "answer": entry.answer, "intent": entry.intent, "times": entry.times}
                     answers[entry.id] = told | {"source": TICKET}
@@ -90,9 +96,10 @@ class Store(Database):
 
         with self.begin() as connection:
             answers = questions = 0
-            for each in entries:
-                answers += connection.execute(ENTRIES.delete().where(ENTRIES.c.id == each)).rowcount
-                questions += connection.execute(PHRASES.delete().where(PHRASES.c.entry == each)).rowcount
+            left = iter(entries)
+            while some := [*islice(left, _AT_ONCE)]:
+                answers += connection.execute(ENTRIES.delete().where(ENTRIES.c.id.in_(some))).rowcount
+                questions += connection.execute(PHRASES.delete().where(PHRASES.c.entry.in_(some))).rowcount
             if answers:
                 connection.execute(FORGOTTEN.insert().values(time=now, answers=answers))
         return answers, questions

@@ -11,7 +11,7 @@ from typing import Any
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
-from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, html_marks
+from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, HtmlMark, html_marks
 from danlu.data.reading.html_text import text_of_html
 from danlu.data.record import Record
 from danlu.recipe.part import nearest
@@ -25,8 +25,8 @@ _FIRST = 1_000
 """Records by which the columns are told."""
 
 NAMES = {
-    "question": "question query ask asked subject title summary instruction prompt text 问题 提问 客户问题 "
-    "用户问题 咨询 咨询内容 标题 问 description body customer user",
+    "question": "question query ask asked subject title instruction prompt text 问题 提问 客户问题 用户问题 "
+    "咨询 咨询内容 标题 问 summary body description customer user",
     "answer": "answer reply response resolution solution output completion 答案 回答 答复 回复 客服回复 "
     "解决方案 答 agent",
     "intent": "intent category topic class label tag 意图 类别 分类 类型 主题 标签",
@@ -46,6 +46,8 @@ EMPTIES = {"n/a", "na", "none", "null", "nil", "nan", "无", "暂无", "空"}
 SHORT, FEW, MANY = 12, 10, 50
 """Width of half of the answers, and different ones among `MANY` tickets, up to which a column may hold a state."""
 
+_HIDING = frozenset(["iframe", "noframes", "noscript", "script", "style", "svg", "template", "textarea", "title"])
+"""Elements that hide what stands in them, or show it as it stands: who writes of one may not close it."""
 _TAGS = BLOCKS | CELLS | INLINE
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -135,11 +137,11 @@ def _take(found: Read, number: int, record: Record) -> None:
 
 
 def _whole(heading: str, body: str) -> str:
-    """Heading and body, once where they begin alike; the heading alone where there is no body, or no room for it."""
-    if not heading or body.startswith(heading):
+    """Heading and body, once where they begin alike; one alone where the other says nothing, or there is no room."""
+    if _says_nothing(heading) or body.startswith(heading):
         return body
-    both = f"{heading}\n{body}".strip()
-    return both if len(both) <= LONGEST_QUESTION else heading
+    both = f"{heading}\n{body}"
+    return heading if _says_nothing(body) or len(both) > LONGEST_QUESTION else both
 
 
 def _says_nothing(text: str) -> bool:
@@ -201,13 +203,49 @@ def _speaks(records: Sequence[Record], column: str, words: int = 4, signs: int =
 
 def _text(value: Any) -> str:
     """A value as it is `shown`, of HTML what a page shows; nothing for what is no plain value."""
-    if value is None or isinstance(value, list | dict | bytes | bool):
-        return ""
-    text = str(value)
-    tags = {mark.name for mark in html_marks(text, lambda mark: mark.likely and mark.name in _TAGS)}
-    if tags:
-        text = text_of_html(text if tags & BLOCKS else text.replace("\n", "<br>"))
-    return shown(text)
+    return "" if value is None or isinstance(value, list | dict | bytes | bool) else shown(of_page(str(value)))
+
+
+def of_page(text: str) -> str:
+    """What a page shows of HTML, with the lines of the text; a text that only mentions tags as it stands."""
+    return text_of_html(_all_seen(shown(text))) if _is_html(text) else text
+
+
+def _is_html(text: str) -> bool:
+    """Whether a tag has attributes or ends a line, or an element is opened and closed; of those that hide, none."""
+    opened: set[str] = set()
+    for mark in html_marks(text, lambda mark: mark.likely and mark.name in _TAGS):
+        if mark.name in _HIDING:
+            continue
+        bare = text[mark.start + 1 : mark.end - 1].strip("/ \t\r\n\f").lower() == mark.name
+        if not bare or mark.name == "br" or (mark.closing and mark.name in opened):
+            return True
+        opened.add(mark.name)
+    return False
+
+
+def _all_seen(text: str) -> str:
+    """HTML whose lines are those of the text, and in which nothing is hidden by what is opened and not closed."""
+    marks = [*html_marks(text, lambda _: True)]
+    closed = {mark.name: mark.start for mark in marks if mark.closing}
+    told, end = [], 0
+    for mark in marks:
+        told.append(_lines(text[end : mark.start]))
+        told.append("&lt;" if _hides_the_rest(mark, closed) else "<")
+        told.append(text[mark.start + 1 : mark.end])
+        end = mark.end
+    return "".join([*told, _lines(text[end:])])
+
+
+def _lines(text: str) -> str:
+    """A stretch without tags and comments, as HTML."""
+    return text.replace("<!--", "&lt;!--").replace("\n", "<br>")
+
+
+def _hides_the_rest(mark: HtmlMark, closed: dict[str, int]) -> bool:
+    """Whether an element is opened and not closed that would take all that follows; `closed`: where each last is."""
+    open_there = mark.name in _HIDING and not mark.closing and not mark.content[1]
+    return open_there and closed.get(mark.name, -1) < mark.start
 
 
 def shown(text: str) -> str:

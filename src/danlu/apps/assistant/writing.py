@@ -16,6 +16,10 @@ _MARK = re.compile(r"\[(\d{1,3})\](?!\w)")
 """What `danlu.apps.grounded.cite` writes behind a sentence; a number in brackets before a word is of the text."""
 
 
+_WIDER = 4
+"""Times as many pieces as are given are looked at, for of those of one answer that was kept twice one is left out."""
+
+
 @dataclass(frozen=True)
 class Written:
     """A text whose sentences say where they come from: `[1]` is the first of `entries`."""
@@ -26,7 +30,7 @@ class Written:
 
 def passages_of(finder: Finder, sought: str, aside: Set[str], limit: int) -> list[Found]:
     """Pieces of past answers, without entries `aside` and those that no question leads to any more."""
-    found = finder.index.search(sought, limit=limit + len(aside), where={"side": ANSWER})
+    found = finder.index.search(sought, limit=_WIDER * limit + len(aside), where={"side": ANSWER})
     left_out = {*map(finder.known.first, aside)}
     names = ((each, _entry(each.document)) for each in found)
     return [each for each, name in names if name not in left_out and finder.known.of_entry.get(name)][:limit]
