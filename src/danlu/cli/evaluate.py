@@ -64,8 +64,7 @@ def command(
     prepared = data.is_dir() and not settings
     chosen = split_of(data, split, "test", prepared=prepared)
     records = _records(data, chosen, settings or (), named, task.columns)
-    own = None if chosen == "train" else task.baseline  # it would be asked what it has learnt
-    rival, train = _rival(baseline, own, data, prepared=prepared)
+    rival, train = _rival(baseline, None if chosen == "train" else task.baseline, data, prepared=prepared)
     others = _records(outside, None, (), {"text": column} if column else {}, ()) if outside else None
     draws = {"resamples": resamples, "seed": seed}
     with of_file(data):
@@ -100,7 +99,10 @@ def _records(
 
 
 def _rival(asked: str, own: str | None, data: Path, *, prepared: bool) -> "tuple[Baseline | None, list[Record]]":
-    """The baseline that was asked for and what it learns from, where the data is prepared and has a training split."""
+    """The baseline that was asked for and what it learns from, where the data is prepared and has a training split.
+
+    `own` is the task's, and None where it would be asked what it has learnt.
+    """
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.evaluate.classical.baseline import Baseline
     from danlu.refusal import Refusal
