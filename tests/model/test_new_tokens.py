@@ -185,7 +185,7 @@ def test_new_tokens_that_a_method_does_not_train_are_told(tmp_path: Path, tuning
     said: list[str] = []
     source, task = Pretrained(path=str(folder)), find(Task, "masked_lm")()
     Prepared(source, find(Method, tuning)(), tokenizer, task, [], 0).tuned_model(said.append)
-    told = "1 tokens of the tokenizer are new to the weights, and tuning 'lora' leaves embeddings as they are"
+    told = "the tokenizer has 1 tokens that are new to the weights, and tuning 'lora' leaves embeddings as they are"
     assert [line.startswith(told) for line in said] == [True] * (tuning == "lora")
 
 

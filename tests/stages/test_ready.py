@@ -122,7 +122,7 @@ def test_rows_that_are_cut_shorter_than_the_task_says_are_told(made: SimpleNames
     settings = Training.model_validate({"steps": 1, "batch_tokens": 32})
     told = told_of_cuts(task, settings, 128)
     assert told is not None
-    assert told.startswith("texts are cut into rows of 32 tokens")
+    assert told.startswith("texts longer than 32 tokens")
     assert "'max_length' 64" in told
     assert told_of_cuts(task, settings, 32) is None
     assert told_of_cuts(task.model_copy(update={"too_long": "truncate"}), settings, 128) is None

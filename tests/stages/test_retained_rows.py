@@ -83,7 +83,10 @@ def test_no_more_is_encoded_than_is_drawn(tmp_path: Path, monkeypatch: pytest.Mo
     assert sizes == [len(new), 4, 8, 16]
     order = generator(0, "replay general").permutation(len(old["train"])).tolist()
     again = found.encoded[len(new) :]
-    assert [row.record for row in again] == order[: len(again)]
+    numbers = [row.record for row in again]
+    assert len(set(numbers)) == len(numbers)
+    assert set(numbers[:4]) == set(order[:4])
+    assert set(numbers[4:]) <= set(order[4:])
     assert 0 <= sum(map(len, again)) - sum(map(len, found.encoded[: len(new)])) < 10
 
 

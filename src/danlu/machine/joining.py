@@ -151,12 +151,15 @@ def refused(ranks: Ranks, error: Refusal) -> Exception:
 
     That one need not hear of it: it may wait for this rank in a sum on accelerators, which never fails.
     """
-    machine = socket.gethostname()
-    ranks.store.set(_REFUSED, json.dumps([ranks.rank, machine, str(error)]))
+    import torch.distributed as dist
+
+    machine, both = socket.gethostname(), False
     deadline = time.monotonic() + HEARD
-    while not (both := ranks.store.check([_BY_FIRST])) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    _part(ranks)
+    with suppress(dist.DistError):  # the first may be gone, and the store with it
+        ranks.store.set(_REFUSED, json.dumps([ranks.rank, machine, str(error)]))
+        while not (both := ranks.store.check([_BY_FIRST])) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        _part(ranks)
     return Dismissed() if both else Refusal(f"rank {ranks.rank} on {machine}: {error}")
 
 

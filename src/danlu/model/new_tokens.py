@@ -68,14 +68,14 @@ def make_room(
 
 def say_unlearnt(model: nn.Module, tuning: str, say: Say) -> None:
     """Say of new tokens that they stay what they began as, where a method does not train their embeddings."""
-    for network in model.modules():
-        count = vars(network).get(NEW, 0)
-        if count and not _tables(network)[0].requires_grad:  # type: ignore[arg-type]
-            say(
-                f"{count:,} tokens of the tokenizer are new to the weights, and tuning '{tuning}' leaves embeddings as "
-                "they are, so they stay what they begin as; to let them learn, train with 'tuning: full', here or in a "
-                "stage before this one"
-            )
+    new = [(network, count) for network in model.modules() if (count := vars(network).get(NEW, 0))]
+    still = [count for network, count in new if not _tables(network)[0].requires_grad]  # type: ignore[arg-type]
+    if still:
+        say(
+            f"the tokenizer has {max(still):,} tokens that are new to the weights, and tuning '{tuning}' leaves "
+            "embeddings as they are, so they stay what they begin as; to let them learn, train with 'tuning: full', "
+            "here or in a stage before this one"
+        )
 
 
 def _beside(folder: Path, name: str, say: Say) -> Tokenizer | None:

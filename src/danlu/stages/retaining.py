@@ -171,6 +171,7 @@ def _in_turn(
         except Refusal:
             asked.task.learnable(records, asked.tokenizer, limit, room)  # refuses as well, by numbers in the data
             rows = []  # unless others than these fit
-        if rows:
-            yield [replace(row, record=piece[row.record]) for row in rows]
+        if rows:  # windows of one text are drawn apart
+            mixed = generator(asked.seed, f"{drawing} {begin}").permutation(len(rows)).tolist()
+            yield [replace(rows[place], record=piece[rows[place].record]) for place in mixed]
         begin, size = begin + size, 2 * size

@@ -26,7 +26,7 @@ def told_of_cuts(task: Task, settings: Training, limit: int) -> str | None:
     if not 0 < room < min(task.max_length, limit):
         return None
     return (
-        f"texts are cut into rows of {room:,} tokens, which are all of 'batch_tokens', and not of the task's "
+        f"texts longer than {room:,} tokens, which are all of 'batch_tokens', are cut there, and not at the task's "
         f"'max_length' {task.max_length:,}; raise 'batch_tokens' for longer rows"
     )
 

@@ -141,10 +141,15 @@ def _refuse_other_threads(path: Path, plain: dict[str, Any], state: State) -> No
     for rank, (kept, own) in enumerate(zip(before, now, strict=False)):
         if not kept or not own or (kept, replicas) == (own, state.replicas):
             continue
-        who = "this machine has" if state.ranks == 1 else f"rank {rank} has"
+        if state.ranks == 1:
+            raise Refusal(
+                f"{path}: this checkpoint was made with {kept} threads in {replicas} replicas and this machine has "
+                f"{own} in {state.replicas}, which gives other last digits; set OMP_NUM_THREADS={asked_for(kept)}, or remove "
+                "the folder to start anew"
+            )
         raise Refusal(
-            f"{path}: this checkpoint was made with {kept} threads in {replicas} replicas and {who} {own} in "
-            f"{state.replicas}, which gives other last digits; set OMP_NUM_THREADS={asked_for(kept)}, or remove the "
+            f"{path}: this checkpoint was made with {kept} threads in {replicas} replicas, and rank {rank} has {own} "
+            f"in {state.replicas}, which gives other last digits; set OMP_NUM_THREADS={asked_for(kept)}, or remove the "
             "folder to start anew"
         )
 
