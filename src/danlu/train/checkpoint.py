@@ -144,8 +144,8 @@ def _refuse_other_threads(path: Path, plain: dict[str, Any], state: State) -> No
         if state.ranks == 1:
             raise Refusal(
                 f"{path}: this checkpoint was made with {kept} threads in {replicas} replicas and this machine has "
-                f"{own} in {state.replicas}, which gives other last digits; set OMP_NUM_THREADS={asked_for(kept)}, or remove "
-                "the folder to start anew"
+                f"{own} in {state.replicas}, which gives other last digits; set OMP_NUM_THREADS={asked_for(kept)}, or "
+                "remove the folder to start anew"
             )
         raise Refusal(
             f"{path}: this checkpoint was made with {kept} threads in {replicas} replicas, and rank {rank} has {own} "
