@@ -27,6 +27,7 @@ from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
 from danlu.serve.feedback import TABLE, Feedback
 from danlu.trials.search import Searched, _AtWork, _of_the_machine, search
+from danlu.trials.study import Trials
 
 
 @dataclass
@@ -258,6 +259,15 @@ def test_a_recipe_with_a_search_runs_as_without(recipe: dict[str, Any], tmp_path
     with_out = {key: value for key, value in recipe.items() if key != "search"}
     danlu.run(with_out, root=tmp_path / "runs", only=["clean"], say=said.append)
     assert "skipped" in said[-1]
+
+
+def test_a_trial_that_keeps_a_checkpoint_is_noted_to_have_got_on(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[int] = []
+    monkeypatch.setattr(Trials, "got_on", lambda _self, trial: noted.append(trial))
+    found = search(source, ["search.trials=1"], tmp_path / "runs", say=lambda _line: None)
+    assert [trial._trial_id for trial in found.trials] == noted
 
 
 def test_a_full_disk_uses_up_no_trial(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

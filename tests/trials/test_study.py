@@ -48,12 +48,12 @@ def test_a_trial_that_ends_every_process_is_told_as_failed_and_one_that_gets_on_
 
 
 @pytest.mark.parametrize("gets_on", [True, False])
-def test_a_trial_that_is_left_or_validated_goes_on_however_often(trials: Trials, *, gets_on: bool) -> None:
-    for step in range(2 * MOST_KILLED):
+def test_a_trial_that_is_left_or_keeps_a_checkpoint_goes_on_however_often(trials: Trials, *, gets_on: bool) -> None:
+    for _ in range(2 * MOST_KILLED):
         found = trials.next()
         assert found is not None
         if gets_on:
-            found.report(0.5, step)
+            trials.got_on(found._trial_id)
             trials.leases.leave(found._trial_id)
         else:
             trials.leave(found._trial_id)

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,7 @@ class _AtWork:
             if MADE not in stood.user_attrs:
                 trial.set_user_attr(MADE, [_folder(each) for each in lies if each.lies is None])
             trial.set_user_attr(USED, [_folder(each) for each in lies])
-        watching = Watching(trial, stood, self.objective)
+        watching = Watching(trial, stood, self.objective, partial(self.trials.got_on, trial._trial_id))
         ran = run(recipe, self.root, self.varied, self._of(trial.number), beside=True, watch=watching)
         return self.objective.value(ran[self.objective.stage])
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 MADE, USED, WHY, TAKEN = "made", "used", "why", "taken"
 """Of a trial: the folders that it has made, those that it needs, its own among them, why it came to nothing, and how
-many processes have had it since how many validations."""
+many processes have had it since its last checkpoint."""
 
 MOST_KILLED = 3
-"""Processes that a trial may end without having validated once more; each has to be begun by somebody."""
+"""Processes that a trial may end without having kept a checkpoint; each has to be begun by somebody."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Trials:
         if self._count(trial._trial_id, 1) <= MOST_KILLED:
             return False
         killed = (
-            f"its process was ended from outside {MOST_KILLED} times before it was validated once more; where that was "
-            "the system, memory is short: try narrower ranges"
+            f"its process was ended from outside {MOST_KILLED} times before it kept a checkpoint; where that was the "
+            "system, memory is short: try narrower ranges"
         )
         self.study._storage.set_trial_user_attr(trial._trial_id, WHY, killed)
         import optuna
@@ -77,13 +77,14 @@ class Trials:
         self.leases.leave(trial._trial_id)
         return True
 
+    def got_on(self, trial: int) -> None:
+        """Note that a trial of this process has kept a checkpoint, from which it goes on whatever becomes of this."""
+        self.study._storage.set_trial_user_attr(trial, TAKEN, 1)
+
     def _count(self, trial: int, change: int) -> int:
-        """How many processes have had a trial since its last validation, this one among them, and not left it."""
-        stored = self.study._storage.get_trial(trial)
-        validated = len(stored.intermediate_values)
-        count, then = stored.user_attrs.get(TAKEN, (0, validated))
-        count = max(0, count if validated == then else 0) + change
-        self.study._storage.set_trial_user_attr(trial, TAKEN, [count, validated])
+        """How many processes have had a trial since its last checkpoint, this one among them, and not left it."""
+        count = int(self.study._storage.get_trial(trial).user_attrs.get(TAKEN, 0)) + change
+        self.study._storage.set_trial_user_attr(trial, TAKEN, count)
         return count
 
     def alone(self) -> AbstractContextManager[None]:

@@ -1,6 +1,7 @@
 """A training that is watched for a search: its validations go to the study, which may stop it."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from danlu.trials.objective import Objective, rises
@@ -21,9 +22,15 @@ class Watching:
     Trials are compared at equal numbers of validations. One that a resumed training repeats was told before.
     """
 
-    def __init__(self, trial: "Trial", stood: "FrozenTrial", objective: Objective) -> None:
-        """`stood`: the trial as it was left, with the steps at which it was validated."""
-        self._trial, self._objective = trial, objective
+    def __init__(
+        self, trial: "Trial", stood: "FrozenTrial", objective: Objective, got_on: Callable[[], object]
+    ) -> None:
+        """`stood`: the trial as it was left, with the steps at which it was validated.
+
+        `got_on` is called at the first checkpoint.
+        """
+        self._trial, self._objective, self._got_on = trial, objective, got_on
+        self._kept = False
         self._steps: list[int] = list(stood.user_attrs.get(STEPS, []))
         self._told = set(stood.intermediate_values)
         chosen_by = objective.chosen_by or objective.metric
@@ -31,8 +38,11 @@ class Watching:
 
     def __call__(self, stage: str, event: "Event") -> "Leave | None":
         """Tell of a validation, and whether the training is to stop."""
-        from danlu.train.events import Validated
+        from danlu.train.events import Saved, Validated
 
+        if isinstance(event, Saved) and not self._kept:
+            self._kept = True
+            self._got_on()
         if stage != self._objective.training or not isinstance(event, Validated):
             return None
         step = int(event.line["step"])
